@@ -67,6 +67,18 @@ describe('a broker', () => {
     expect(recoveries).toEqual([0]);
   });
 
+  it('says of a log folder that fails at its start what is to be done, and goes on with the others', async () => {
+    const makeFolder = test.disk.makeFolder.bind(test.disk);
+    test.disk.makeFolder = (folder) =>
+      folder === '/full'
+        ? Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' }))
+        : makeFolder(folder);
+    await test.restart({ 'log.dirs': '/data,/full' });
+    expect(test.told.filter((line) => line.includes('/full'))).toEqual([
+      'error The log folder /full could not be opened: mend what is the matter, then start the broker again; its partitions are offline until then',
+    ]);
+  });
+
   it('refuses requests before it has started', () => {
     const { broker } = BrokerUnderTest.make();
     expect(() => broker.requestHandler).toThrowError(expect.objectContaining({ code: 'BROKER_NOT_RUNNING' }));

@@ -34,7 +34,7 @@ import { advertisedApis } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import { followSettings, liveLogOptions, takeUpAgain } from './live-settings.ts';
 import { MoveReports } from './move-reports.ts';
-import { OpeningReports } from './opening-reports.ts';
+import { failedFolder, OpeningReports } from './opening-reports.ts';
 import { FetchWaits } from './replicas/fetch-waits.ts';
 import type { ReplicaManager } from './replicas/replica-manager.ts';
 import { StorageReports } from './replicas/storage-reports.ts';
@@ -359,8 +359,7 @@ export class Broker {
   }
 
   #directoryFailed(folder: string, err: unknown): void {
-    const message = `The log folder ${folder} has failed: its partitions are offline until a restart`;
-    this.#options.logger.error({ err, folder }, message);
+    this.#options.logger.error({ err, folder }, failedFolder(folder, this.#running !== undefined));
     this.#running?.logDirs.notify();
     const isAlive = this.#running?.services.replicas.logDirs.some(({ isOnline }) => isOnline) ?? true;
     if (!isAlive) {

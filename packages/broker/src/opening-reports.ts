@@ -67,6 +67,13 @@ export class OpeningReports {
   }
 }
 
+/** What is told of a log folder that cannot be used, at the start or later. */
+export function failedFolder(folder: string, hasStarted: boolean): string {
+  return hasStarted
+    ? `The log folder ${folder} has failed: its partitions are offline until a restart`
+    : `The log folder ${folder} could not be opened: mend what is the matter, then start the broker again; its partitions are offline until then`;
+}
+
 /** What became of what was cut off, where it may have been acknowledged. */
 function fateOf(setAside: SetAside | undefined): string {
   if (setAside === undefined) return ' A crash has cut it short, and none behind it is whole';

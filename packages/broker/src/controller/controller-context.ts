@@ -121,9 +121,12 @@ export class ControllerContext {
     return this.brokers.has(broker) && this.#failedReplicas.get(broker)?.has(partition) !== true;
   }
 
-  replicaFailed({ broker, partition }: ReplicaRef): void {
+  /** A replica works no more; true when it had until now. */
+  replicaFailed({ broker, partition }: ReplicaRef): boolean {
     const failed = this.#failedReplicas.get(broker) ?? new Set();
+    const isNews = !failed.has(partition);
     this.#failedReplicas.set(broker, failed.add(partition));
+    return isNews;
   }
 
   /** A replica works again; true when it had failed. */

@@ -1,4 +1,3 @@
-import { silentLogger } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { NO_LEADER } from '../cluster/broker-channel.ts';
@@ -186,28 +185,6 @@ describe('a cluster of one', () => {
     expect(created.filter((topic) => topic.errorCode !== 0)).toEqual([]);
     expect(image.partitionCount).toBe(20_000);
     expect(channel.leaderAndIsrCommands.length).toBeLessThan(10);
-  });
-});
-
-describe('the log of elections', () => {
-  it('has a line for each while they are few, and one for all when a broker takes over many', async () => {
-    const lines: [fields: object, message: string][] = [];
-    const info = (fields: object, message: string): void => {
-      if (message.startsWith('Elected')) lines.push([fields, message]);
-    };
-    const cluster = new TestCluster(undefined, { ...silentLogger, info });
-    for (const id of [1, 2]) await cluster.start(id);
-    await assign(cluster, 'few', [[2, 1]]);
-    await cluster.kill(2);
-    const few = { partition: 'few-0', strategy: 'offline', leader: 1, leaderEpoch: 1 };
-    expect(lines).toEqual([[few, 'Elected a leader']]);
-    await cluster.start(2);
-    const replicas = Array.from({ length: 30 }, () => [2, 1]);
-    await assign(cluster, 'many', replicas);
-    lines.length = 0;
-    await cluster.kill(2);
-    const many = { strategy: 'offline', partitions: 30, byLeader: { 1: 30 } };
-    expect(lines).toEqual([[many, 'Elected leaders of many partitions']]);
   });
 });
 

@@ -2,7 +2,7 @@ import { ManualClock } from '@millrace/ports';
 import type { AlterPartitionRequestInput, AlterPartitionResponse } from '@millrace/protocol';
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { silentLogger } from '../shared/logger.ts';
+import { type Logger, silentLogger } from '../shared/logger.ts';
 import { type IsrChange, IsrChangeSender, type IsrOutcome } from './isr-changes.ts';
 
 const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
@@ -20,7 +20,7 @@ const change = (partition: number, isr: readonly number[] = [1, 2]): IsrChange =
 type PartitionAnswer = AlterPartitionResponse['topics'][number]['partitions'][number];
 
 /** A controller that the test answers for, in a version. */
-function start(version = 3) {
+function start(version = 3, logger: Logger = silentLogger) {
   const clock = new ManualClock();
   const asked: AlterPartitionRequestInput[] = [];
   const open: PromiseWithResolvers<{ version: number; response: AlterPartitionResponse }>[] = [];
@@ -28,7 +28,7 @@ function start(version = 3) {
     brokerId: 1,
     brokerEpoch: () => 77,
     clock,
-    logger: silentLogger,
+    logger,
     ask: (body) => {
       asked.push(body(version));
       const pending = Promise.withResolvers<{ version: number; response: AlterPartitionResponse }>();
@@ -93,6 +93,19 @@ describe('what leaders propose to the controller', () => {
       { errorCode: 0, isr: [1, 2], partitionEpoch: 5 },
       { errorCode: ErrorCode.FENCED_LEADER_EPOCH },
     ]);
+  });
+
+  it('is told in one line when many are refused at once', async () => {
+    const lines: unknown[] = [];
+    const { sender, settle, answer } = start(3, { ...silentLogger, info: (...line) => void lines.push(line) });
+    const partitions = Array.from({ length: 20 }, (_, partition) => partition);
+    for (const partition of partitions) void sender.propose(change(partition));
+    await settle();
+    const errorCode = ErrorCode.INELIGIBLE_REPLICA;
+    await answer(0, ...partitions.map((partitionIndex) => ({ partitionIndex, errorCode })));
+    const some = partitions.slice(0, 10).map((partition) => `t-${partition}`);
+    const fields = { errorCodes: [errorCode], partitions: 20, some };
+    expect(lines).toEqual([[fields, 'The controller refused changes of in-sync replicas of many partitions']]);
   });
 
   it('goes by name, without recovery state, to a controller of old', async () => {

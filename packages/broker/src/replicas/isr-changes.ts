@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '@millrace/ports';
 import { type AlterPartitionRequestInput, type AlterPartitionResponse, ErrorCode } from '@millrace/protocol';
 import type { Logger } from '../shared/logger.ts';
+import { tellAll } from '../shared/told.ts';
 
 /** How long until the controller is asked again that could not be reached or was none (`AlterPartitionManager`). */
 const RETRY_PAUSE_MS = 50;
@@ -59,6 +60,13 @@ interface Proposal {
   readonly resolve: (outcome: IsrOutcome | undefined) => void;
 }
 
+interface Refused {
+  readonly topic: string;
+  readonly partition: number;
+  readonly isr: readonly number[];
+  readonly errorCode: number;
+}
+
 /**
  * Sends what leaders propose: one request in flight, with everything that has come since the one before. One proposal a partition, so
  * there are never more than partitions that are led here.
@@ -111,9 +119,11 @@ export class IsrChangeSender implements IsrChanges {
         logger.warn({ errorCode: response.errorCode }, 'The controller takes no changes of in-sync replicas now');
         return false;
       }
+      const refused: Refused[] = [];
       const decided = proposals.map((proposal) =>
-        this.#decide(proposal, this.#outcomeOf(proposal.change, response, version)),
+        this.#decide(proposal, this.#outcomeOf(proposal.change, response, version), refused),
       );
+      this.#tellRefused(refused);
       return !decided.includes(false);
     } catch (err) {
       if (!this.#isClosed) logger.debug({ err }, 'No controller could be asked for a change of in-sync replicas');
@@ -122,19 +132,28 @@ export class IsrChangeSender implements IsrChanges {
   }
 
   /** False for what was left out of the answer, or met an error that passes: it is sent again. */
-  #decide(proposal: Proposal, outcome: IsrOutcome | undefined): boolean {
+  #decide(proposal: Proposal, outcome: IsrOutcome | undefined, refused: Refused[]): boolean {
     if (outcome === undefined || MUST_RETRY.has(outcome.errorCode)) return false;
     const key = keyOf(proposal.change.topic, proposal.change.partition);
     // What was replaced meanwhile has been told so.
     if (this.#proposals.get(key) !== proposal) return true;
     this.#proposals.delete(key);
     const { topic, partition, isr } = proposal.change;
-    if (outcome.errorCode !== ErrorCode.NONE) {
-      const fields = { topic, partition, isr, errorCode: outcome.errorCode };
-      this.#options.logger.info(fields, 'The controller refused a change of in-sync replicas');
-    }
+    const { errorCode } = outcome;
+    if (errorCode !== ErrorCode.NONE) refused.push({ topic, partition, isr, errorCode });
     proposal.resolve(outcome);
     return true;
+  }
+
+  #tellRefused(refused: readonly Refused[]): void {
+    tellAll(refused, {
+      tell: (fields, message) => this.#options.logger.info(fields, message),
+      fieldsOf: (each) => each,
+      one: 'The controller refused a change of in-sync replicas',
+      common: { errorCodes: [...new Set(refused.map(({ errorCode }) => errorCode))] },
+      nameOf: ({ topic, partition }) => `${topic}-${partition}`,
+      many: 'The controller refused changes of in-sync replicas of many partitions',
+    });
   }
 
   #request(proposals: readonly Proposal[], version: number): AlterPartitionRequestInput {

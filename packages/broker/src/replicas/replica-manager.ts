@@ -25,6 +25,7 @@ import { TurnLine, type TurnLineOptions } from '../shared/turns.ts';
 import type { CoordinatorLog, CoordinatorLogLimits, CoordinatorPartitionListener } from './coordinator-log.ts';
 import type { FollowerFetchers } from './follower-fetchers.ts';
 import type { IsrChanges } from './isr-changes.ts';
+import { IsrReports } from './isr-reports.ts';
 import { Partition, type PartitionSurroundings } from './partition.ts';
 import { PartitionCoordinatorLog } from './partition-coordinator-log.ts';
 import { TrafficCounters } from './partition-traffic.ts';
@@ -111,6 +112,7 @@ export class ReplicaManager {
   readonly #lagCheck = new Deadline(() => this.#checkFollowers());
   readonly #isrShrinks: Counter;
   readonly #isrExpands: Counter;
+  readonly #isrReports: IsrReports;
   readonly #commandListeners = new Set<() => void>();
   /** What records wait for while this broker hands over. */
   readonly produceHold: ProduceHold;
@@ -130,6 +132,7 @@ export class ReplicaManager {
     const { clock, deadlines, lagMsMax, isrChanges, cluster, metrics } = options;
     this.#turns = new TurnLine(clock, COORDINATOR_TURNS);
     this.produceHold = new ProduceHold(clock);
+    this.#isrReports = new IsrReports(options.logger);
     this.#isrShrinks = metrics.counter(
       'kafka_server_replicamanager_isrshrinks_total',
       'Times that in-sync replicas of a partition led here left',
@@ -490,11 +493,9 @@ export class ReplicaManager {
     if (hasFollowers) this.#options.deadlines.set(this.#lagCheck, this.#options.lagMsMax / 2);
   }
 
-  #isrCommitted({ topic, partition: index }: Partition, before: readonly number[], isr: readonly number[]): void {
-    const fields = { topic, partition: index, before, isr };
-    const hasShrunk = isr.length < before.length;
-    this.#options.logger.info(fields, hasShrunk ? 'In-sync replicas have left' : 'In-sync replicas have joined');
-    (hasShrunk ? this.#isrShrinks : this.#isrExpands).add(1);
+  #isrCommitted({ topic, partition }: Partition, before: readonly number[], isr: readonly number[]): void {
+    this.#isrReports.committed({ topic, partition, before, isr });
+    (isr.length < before.length ? this.#isrShrinks : this.#isrExpands).add(1);
   }
 
   async #open(state: ReplicaState): Promise<Partition> {

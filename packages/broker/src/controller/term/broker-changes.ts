@@ -1,5 +1,6 @@
 import { ignoreNoNode } from '@millrace/metadata';
 import { ErrorCode } from '@millrace/protocol';
+import { TOLD_ONE_BY_ONE_MAX } from '../../shared/told.ts';
 import { decodeBroker, MalformedNodeError, paths } from '../../store/znodes.ts';
 import type { PartitionContext, RegisteredBroker, ReplicaRef } from '../controller-context.ts';
 import { shutdownElection } from '../leader-election.ts';
@@ -89,12 +90,14 @@ export class BrokerChanges {
     const back = working.filter((partition) => context.replicaWorks({ broker, partition }));
     if (back.length > 0) await this.#replicasBack(broker, back);
     if (failed.length === 0) return;
-    logger.warn(
-      { broker, partitions: failed.map(({ name }) => name) },
-      'Replicas are offline, for their log folder has failed',
-    );
     const gone = failed.map((partition): ReplicaRef => ({ partition, broker }));
-    for (const replica of gone) context.replicaFailed(replica);
+    const news = gone.filter((replica) => context.replicaFailed(replica));
+    const some = news.slice(0, TOLD_ONE_BY_ONE_MAX).map(({ partition }) => partition.name);
+    const fields = { broker, partitions: news.length, some };
+    // A folder has failed or is full, or one log could not be opened: which of it, the answer does not say.
+    if (news.length > 0) {
+      logger.warn(fields, 'Replicas are offline: their broker cannot use their logs; its own log says why');
+    }
     // Whether one of a topic that goes can be deleted, its broker says when it is told to: an answer to what was said before does not count.
     await this.replicasGone(gone.filter(({ partition }) => !context.isDeleting(partition)));
   }

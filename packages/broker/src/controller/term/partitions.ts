@@ -1,3 +1,4 @@
+import { TOLD_ONE_BY_ONE_MAX, tellAll } from '../../shared/told.ts';
 import type { ControllerContext, PartitionContext } from '../controller-context.ts';
 import { type ElectedState, type ElectionStrategy, electForNew, offlineElection } from '../leader-election.ts';
 import type { TermTools } from './tools.ts';
@@ -6,6 +7,8 @@ import type { TermTools } from './tools.ts';
 export class Partitions {
   readonly #tools: TermTools;
   readonly #offline: ElectionStrategy;
+  /** What was told of partitions that nobody could lead, until they have a leader or something else is to be told. */
+  readonly #toldOf = new WeakMap<PartitionContext, string>();
 
   constructor(tools: TermTools) {
     this.#tools = tools;
@@ -94,15 +97,18 @@ export class Partitions {
 
   async #createStates(partitions: readonly PartitionContext[]): Promise<PartitionContext[]> {
     const { context, states, logger } = this.#tools;
+    const waiting: PartitionContext[] = [];
     const electable = partitions.flatMap((partition): [PartitionContext, ElectedState][] => {
       const elected = electForNew(partition, context);
-      if (elected === undefined) {
-        logger.warn(
-          { partition: partition.name, replicas: partition.replicas },
-          'A new partition has no live replica that could lead it; it waits for one',
-        );
-      }
+      if (elected === undefined) waiting.push(partition);
       return elected === undefined ? [] : [[partition, elected]];
+    });
+    tellAll(this.#untold(waiting, 'new'), {
+      tell: (fields, message) => logger.warn(fields, message),
+      fieldsOf: ({ name: partition, replicas }) => ({ partition, replicas }),
+      one: 'A new partition has no live replica that could lead it; it waits for one',
+      nameOf: ({ name }) => name,
+      many: 'Many new partitions have no live replica that could lead them; they wait for one',
     });
     return electable.length === 0 ? [] : states.create(electable, newestEpoch(context));
   }
@@ -118,14 +124,15 @@ export class Partitions {
     });
     const hasChanged = new Set(changed);
     const elected: PartitionContext[] = [];
+    for (const partition of changed) this.#toldOf.delete(partition);
+    this.#tellLeaderless(
+      partitions.filter((partition) => !hasChanged.has(partition)),
+      strategy,
+    );
     for (const partition of partitions) {
       const { state, name } = partition;
-      if (!hasChanged.has(partition)) {
-        logger.warn(
-          { partition: name, strategy: strategy.name, isr: state?.isr, replicas: partition.replicas },
-          'Nobody could be elected leader',
-        );
-      } else if (unclean.has(partition)) {
+      if (!hasChanged.has(partition)) continue;
+      if (unclean.has(partition)) {
         this.#tools.options.onElection?.(false);
         logger.warn(
           { partition: name, leader: state?.leader },
@@ -140,10 +147,31 @@ export class Partitions {
     return changed;
   }
 
+  #tellLeaderless(leaderless: readonly PartitionContext[], { name: strategy }: ElectionStrategy): void {
+    tellAll(this.#untold(leaderless, strategy), {
+      tell: (fields, message) => this.#tools.logger.warn(fields, message),
+      fieldsOf: ({ name: partition, state, replicas }) => ({ partition, strategy, isr: state?.isr, replicas }),
+      one: 'Nobody could be elected leader',
+      common: { strategy },
+      nameOf: ({ name }) => name,
+      many: 'Nobody could be elected leader of many partitions',
+    });
+  }
+
+  /** Those of which this has not been told yet: whenever a broker comes, or one that stops asks again, all are tried once more. */
+  #untold(partitions: readonly PartitionContext[], attempt: string): PartitionContext[] {
+    return partitions.filter((partition) => {
+      const toTell = `${attempt}: ${partition.state?.isr.join() ?? ''}`;
+      const isUntold = this.#toldOf.get(partition) !== toTell;
+      this.#toldOf.set(partition, toTell);
+      return isUntold;
+    });
+  }
+
   /** A line for each, as long as somebody reads them; who leads how many where a broker takes over many at once. */
   #tellElected(elected: readonly PartitionContext[], { name: strategy }: ElectionStrategy): void {
     const { logger } = this.#tools;
-    const isMany = elected.length > ELECTIONS_TOLD_MAX;
+    const isMany = elected.length > TOLD_ONE_BY_ONE_MAX;
     for (const { name: partition, state } of elected) {
       const fields = { partition, strategy, leader: state?.leader, leaderEpoch: state?.leaderEpoch };
       if (isMany) logger.debug(fields, 'Elected a leader');
@@ -155,9 +183,6 @@ export class Partitions {
     logger.info({ strategy, partitions: elected.length, byLeader }, 'Elected leaders of many partitions');
   }
 }
-
-/** So many elections at once are told one by one. */
-const ELECTIONS_TOLD_MAX = 10;
 
 /** The epoch of the broker that registered last: what is written now is younger. */
 function newestEpoch({ brokers }: ControllerContext): number {
