@@ -3,6 +3,7 @@ import { connect as connectSocket, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@millrace/broker';
+import { MetadataError } from '@millrace/metadata';
 import { Connection } from '@millrace/network';
 import { IncrementalAlterConfigs, Metadata, Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
@@ -353,6 +354,12 @@ describe('a broker process that cannot start', () => {
     const error = startErrorOf(new Error('Opening failed', { cause }), '/data');
     expect([error.code, error.exitCode]).toEqual(['START_DISK_FULL', 74]);
     expect(error.message).toContain('/data is full');
+  });
+
+  it.each(['SESSION_EXPIRED', 'CONNECTION_LOSS'] as const)('takes %s for metadata that came too late', (code) => {
+    const error = startErrorOf(new MetadataError(code, 'It is over'), '/data');
+    expect([error.code, error.exitCode]).toEqual(['START_METADATA_UNREACHABLE', 69]);
+    expect(error.message).toBe('It is over, before the broker was ready. Is this machine too busy, or was it paused?');
   });
 
   it('refuses a protocol that it does not serve', async () => {

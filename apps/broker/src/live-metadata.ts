@@ -4,7 +4,7 @@ import { holdingClock, isLocked, NodeDisk } from '@millrace/ports';
 import { ZooKeeperMetadataStore } from '@millrace/zookeeper';
 import { connectSocket } from '@millrace/zookeeper/internal';
 import { type BrokerProcessOptions, readSettings } from './broker-process.ts';
-import { METADATA_FOLDER } from './metadata-engine.ts';
+import { LOCAL_METADATA, METADATA_FOLDER } from './metadata-engine.ts';
 import { loginOf, zooKeeperOptions } from './settings/zookeeper-settings.ts';
 import { StartError, startErrorOf } from './start-error.ts';
 
@@ -46,7 +46,7 @@ export class LiveMetadata {
         clock: holdingClock,
         ...(socketPath === undefined
           ? { connect }
-          : { connect: 'localhost', connectTransport: connectSocket({ socketPath }) }),
+          : { connect: 'localhost', connectTransport: connectSocket({ socketPath }), serverName: LOCAL_METADATA }),
       });
       return new LiveMetadata(store, socketPath === undefined ? connect : folder);
     } catch (error) {

@@ -11,6 +11,9 @@ import { StartError } from './start-error.ts';
 /** The folder of the metadata store within the first log folder; no partition's folder can have this name. */
 export const METADATA_FOLDER = '__millrace_metadata';
 
+/** What messages call the store of a local cluster. */
+export const LOCAL_METADATA = "the local cluster's metadata";
+
 const SHORTAGE_MESSAGE = 'The disk is full: changes of topics and configs wait until there is room. Make room on it';
 
 /** The metadata store that a broker works on. */
@@ -85,7 +88,7 @@ async function openEnsemble(
     onNotice: (message, err) => logger.warn({ err }, message),
     ...(socketPath === undefined
       ? {}
-      : { connectTransport: connectSocket({ socketPath }), serverName: "the local cluster's metadata" }),
+      : { connectTransport: connectSocket({ socketPath }), serverName: LOCAL_METADATA }),
   });
   return { store, isOwn: false, sitOutShortages: () => {} };
 }

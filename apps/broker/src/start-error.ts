@@ -24,7 +24,7 @@ export type StartErrorCode =
 export const ExitCode = {
   STOPPED: 0,
   FAILED: 1,
-  /** EX_UNAVAILABLE: a port is taken, a folder is locked. */
+  /** EX_UNAVAILABLE: a port is taken, a folder is locked, who keeps the metadata cannot be reached in time. */
   UNAVAILABLE: 69,
   /** EX_IOERR: the disk is full or broken. */
   DISK: 74,
@@ -86,6 +86,9 @@ const CODES: Readonly<Record<string, StartErrorCode>> = {
   STORE_CORRUPT: 'START_METADATA_DAMAGED',
   BROKER_METADATA_BEHIND: 'START_METADATA_DAMAGED',
   ZOOKEEPER_UNREACHABLE: 'START_METADATA_UNREACHABLE',
+  // A session or a connection that is lost meanwhile: who keeps the metadata could not be reached in time.
+  SESSION_EXPIRED: 'START_METADATA_UNREACHABLE',
+  CONNECTION_LOSS: 'START_METADATA_UNREACHABLE',
   ZOOKEEPER_AUTH_FAILED: 'START_METADATA_DENIED',
   ZOOKEEPER_CONNECT_STRING: 'START_CONFIG_INVALID',
   BROKER_ID_IN_USE: 'START_BROKER_ID_IN_USE',
@@ -143,6 +146,10 @@ function messageFor(code: StartErrorCode, error: Error, folder: string): string 
       return `The disk of the data folder ${folder} is full: ${error.message}. Make room, or set log.dirs to another disk`;
     case 'START_FOLDER_LOCKED':
       return `The data folder ${folder} is in use by another broker. Stop that one, or set log.dirs to another folder`;
+    case 'START_METADATA_UNREACHABLE':
+      return (error as NodeJS.ErrnoException).code === 'ZOOKEEPER_UNREACHABLE'
+        ? error.message
+        : `${error.message}, before the broker was ready. Is this machine too busy, or was it paused?`;
     default:
       return error.message;
   }

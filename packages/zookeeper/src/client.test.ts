@@ -30,11 +30,12 @@ class Scene {
     return scene;
   }
 
-  async connect(servers: readonly string[], inFlightMax = 1000): Promise<void> {
+  async connect(servers: readonly string[], inFlightMax = 1000, serverName?: string): Promise<void> {
     const opening = ZooKeeperMetadataStore.open({
       connect: servers.join(','),
       sessionTimeoutMs: SESSION_MS,
       inFlightMax,
+      serverName,
       clock: this.clock,
       random: seededRandom(2),
       connectTransport: this.network.connect,
@@ -177,6 +178,34 @@ describe('an ensemble', () => {
     });
     // There was no connection that could be lost.
     expect(scene.notices).toEqual(['No connection to ZooKeeper can be made; it is tried again: connection refused']);
+  });
+});
+
+describe('a session with a server of a name of its own', () => {
+  it('is told of by that name alone, whether it is never reached, cut during a write, or over', async () => {
+    const name = 'the metadata';
+    const nowhere = new Scene([]);
+    await expect(nowhere.during(nowhere.connect(['nowhere:1'], 1, name))).rejects.toMatchObject({
+      code: 'ZOOKEEPER_UNREACHABLE',
+      message: 'Nothing was heard from the metadata within 6000 ms (connection refused)',
+    });
+    const scene = new Scene(['zk:1']);
+    await scene.connect(['zk:1'], 1, name);
+    const { store, network, server } = scene;
+    const id = store.sessionId;
+    const cut = store.create('/n', EMPTY);
+    network.stop('zk:1');
+    await expect(scene.during(cut)).rejects.toMatchObject({
+      code: 'CONNECTION_LOSS',
+      message: expect.stringMatching(/^The connection to the metadata was lost .*[^.]$/),
+    });
+    await scene.pass(3 * SESSION_MS);
+    network.lead('zk:1', server);
+    await expect(scene.during(store.get('/'))).rejects.toMatchObject({
+      code: 'SESSION_EXPIRED',
+      message: `The session ${id} with the metadata has expired`,
+    });
+    expect(scene.notices.join()).not.toContain('ZooKeeper');
   });
 });
 

@@ -131,6 +131,11 @@ export class ZooKeeperClient {
     return this.#options.serverName ?? nameOf(server);
   }
 
+  /** What messages call who keeps the metadata. */
+  get keeper(): string {
+    return this.#options.serverName ?? 'ZooKeeper';
+  }
+
   /** 16 hexadecimal digits; zeros before the first connection. */
   get sessionId(): LongId {
     return this.#session?.id ?? NO_ID;
@@ -161,7 +166,7 @@ export class ZooKeeperClient {
     return new Promise((resolve, reject) => {
       if (this.#queue.length >= REQUESTS_MAX) {
         return reject(
-          new MetadataError('STORE_FAILED', `${REQUESTS_MAX} requests wait for ZooKeeper; no more are taken.`),
+          new MetadataError('STORE_FAILED', `${REQUESTS_MAX} requests wait for ${this.keeper}; no more are taken`),
         );
       }
       this.#queue.push({ body, isWrite: isWrite(body), watch, resolve, reject });
@@ -218,8 +223,7 @@ export class ZooKeeperClient {
   }
 
   #expiredError(): MetadataError {
-    const message = `The session ${this.sessionId} with ZooKeeper has expired. Renew it, then read anew.`;
-    return new MetadataError('SESSION_EXPIRED', message);
+    return new MetadataError('SESSION_EXPIRED', `The session ${this.sessionId} with ${this.keeper} has expired`);
   }
 
   // Connections
@@ -370,10 +374,9 @@ export class ZooKeeperClient {
     this.#tearDown();
     this.#failures += 1;
     if (wasConnected || this.#failures === this.#servers.length) {
-      const name = this.#options.serverName ?? 'ZooKeeper';
       const what = wasConnected
-        ? `The connection to ${name} is lost`
-        : `No connection to ${name} can be made; it is tried again`;
+        ? `The connection to ${this.keeper} is lost`
+        : `No connection to ${this.keeper} can be made; it is tried again`;
       this.#options.onNotice(`${what}: ${error.message}`, error);
     }
     this.#giveUpUnderWay();
@@ -393,12 +396,12 @@ export class ZooKeeperClient {
   #giveUpUnderWay(): void {
     const open = this.#underWay.splice(0).map(({ request }) => request);
     this.#queue = [...open.filter(({ isWrite }) => !isWrite), ...this.#queue];
-    for (const { reject } of open.filter((request) => request.isWrite)) reject(lossError());
+    for (const { reject } of open.filter((request) => request.isWrite)) reject(lossError(this.keeper));
   }
 
   #expire(): void {
     const error = this.#expiredError();
-    this.#options.onNotice(`The session ${this.sessionId} with ${this.#options.serverName ?? 'ZooKeeper'} has expired`);
+    this.#options.onNotice(error.message);
     this.#tearDown();
     this.#watches.clear();
     this.#enter('expired');
@@ -557,10 +560,10 @@ function isWrite({ type }: RequestBody): boolean {
   return !['get', 'exists', 'children', 'sync', 'getAcl', 'ping'].includes(type);
 }
 
-function lossError(): MetadataError {
+function lossError(keeper: string): MetadataError {
   return new MetadataError(
     'CONNECTION_LOSS',
-    'The connection to ZooKeeper was lost before the answer came: the write may or may not have been applied.',
+    `The connection to ${keeper} was lost before the answer came: the write may or may not have been applied`,
   );
 }
 

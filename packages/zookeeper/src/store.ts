@@ -132,7 +132,7 @@ export class ZooKeeperMetadataStore implements MetadataStore {
     });
     const store = new ZooKeeperMetadataStore(client, chroot, options.rightsOf ?? (() => 'open'));
     try {
-      await connected(client, clock, options.connectionTimeoutMs ?? sessionTimeoutMs, options.connect);
+      await connected(client, options, clock, options.connectionTimeoutMs ?? sessionTimeoutMs);
       if (options.makesChroot !== false) await store.#makeChroot();
     } catch (error) {
       await client.close();
@@ -315,7 +315,10 @@ export class ZooKeeperMetadataStore implements MetadataStore {
   #faultOfState(): MetadataError | undefined {
     if (this.#client.state === 'closed') return closed();
     if (this.#client.state !== 'expired') return undefined;
-    return new MetadataError('SESSION_EXPIRED', `The session ${this.sessionId} with ZooKeeper has expired.`);
+    return new MetadataError(
+      'SESSION_EXPIRED',
+      `The session ${this.sessionId} with ${this.#client.keeper} has expired`,
+    );
   }
 
   async #makeChroot(): Promise<void> {
@@ -334,7 +337,12 @@ export class ZooKeeperMetadataStore implements MetadataStore {
 }
 
 /** Waits for the first connection. */
-function connected(client: ZooKeeperClient, clock: Clock, withinMs: number, connect: string): Promise<void> {
+function connected(
+  client: ZooKeeperClient,
+  { connect, serverName }: Pick<ZooKeeperMetadataOptions, 'connect' | 'serverName'>,
+  clock: Clock,
+  withinMs: number,
+): Promise<void> {
   if (client.state === 'connected') return Promise.resolve();
   return new Promise((resolve, reject) => {
     let timer: Timer | undefined;
@@ -350,7 +358,10 @@ function connected(client: ZooKeeperClient, clock: Clock, withinMs: number, conn
       const cause = client.lastError;
       if (cause instanceof ZooKeeperError && cause.code === 'ZOOKEEPER_AUTH_FAILED') return end(() => reject(cause));
       const why = cause === undefined ? '' : ` (${cause.message})`;
-      const message = `No server of ${connect} could be reached within ${withinMs} ms${why}. Is ZooKeeper running, and zookeeper.connect right?`;
+      const message =
+        serverName === undefined
+          ? `No server of ${connect} could be reached within ${withinMs} ms${why}. Is ZooKeeper running, and zookeeper.connect right?`
+          : `Nothing was heard from ${serverName} within ${withinMs} ms${why}`;
       end(() => reject(new ZooKeeperError('ZOOKEEPER_UNREACHABLE', message, { cause })));
     });
   });

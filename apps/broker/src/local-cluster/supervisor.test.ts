@@ -75,3 +75,51 @@ it('takes no broker for one that serves from its end until the next process says
     [2, 13],
   ]);
 });
+
+/** Lets time pass until the next process is there. */
+function respawn(): FakeProcess {
+  clock.advance(10_000);
+  return spawned.at(-1)!;
+}
+
+const outOfTime = "Nothing was heard from the local cluster's metadata within 6000 ms";
+
+it('tries a broker again whose start came too late for the metadata, and counts the cluster as started once it serves', async () => {
+  const supervisor = supervise(1);
+  const started = supervisor.start();
+  spawned[0]!.tells({ type: 'failed', message: 'The session has expired.', code: 'START_METADATA_UNREACHABLE' });
+  spawned[0]!.ends(69);
+  expect(logger.warn).toHaveBeenCalledWith(
+    expect.anything(),
+    'Broker 1 has gone: The session has expired. It is started again in 100 ms',
+  );
+  const second = respawn();
+  second.tells({ type: 'failed', message: outOfTime, code: 'START_METADATA_UNREACHABLE' });
+  second.ends(69);
+  respawn().tells(ready(11));
+  expect(await started).toMatchObject([{ brokerId: 1, httpPort: 11 }]);
+  expect(spawned.length).toBe(3);
+});
+
+it('gives up after six tries, with a code of its own and a word on what helps', async () => {
+  const started = supervise(1).start();
+  for (let tries = 1; tries <= 6; tries += 1) {
+    const process = tries === 1 ? spawned[0]! : respawn();
+    process.tells({ type: 'failed', message: outOfTime, code: 'START_METADATA_UNREACHABLE' });
+    process.ends(69);
+  }
+  await expect(started).rejects.toMatchObject({
+    message: `Broker 1 cannot be started after 6 tries: ${outOfTime}. Start again when this machine has less to do, or with fewer brokers`,
+    failure: { code: 'START_METADATA_UNREACHABLE' },
+  });
+  clock.advance(60_000);
+  expect(spawned.length).toBe(6);
+});
+
+it('gives up at once where settings are wrong', async () => {
+  const started = supervise(1).start();
+  spawned[0]!.tells({ type: 'failed', message: 'No such setting', code: 'START_CONFIG_INVALID' });
+  spawned[0]!.ends(78);
+  await expect(started).rejects.toMatchObject({ message: 'Broker 1 cannot be started: No such setting' });
+  expect(spawned.length).toBe(1);
+});

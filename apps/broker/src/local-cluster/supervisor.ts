@@ -86,10 +86,22 @@ export class MemberStartError extends Error {
   readonly retriable = false;
   readonly failure: MemberFailure;
 
-  constructor(failure: MemberFailure) {
-    super(`Broker ${failure.brokerId} cannot be started: ${failure.message}`);
+  /** @param tries how often it was tried */
+  constructor(failure: MemberFailure, tries: number) {
+    const often = tries === 1 ? '' : ` after ${tries} tries`;
+    const hint = failure.code === 'START_METADATA_UNREACHABLE' ? TOO_BUSY : '';
+    const reason = hint === '' ? failure.message : sentence(failure.message);
+    super(`Broker ${failure.brokerId} cannot be started${often}: ${reason}${hint}`);
     this.failure = failure;
   }
+}
+
+/** The metadata is kept on the same machine, so that nothing but slowness keeps a broker from it. */
+const TOO_BUSY = ' Start again when this machine has less to do, or with fewer brokers';
+
+/** As a sentence: some messages end as one already. */
+function sentence(message: string): string {
+  return /[.?!]$/.test(message) ? message : `${message}.`;
 }
 
 /** One broker's process, and the next when that one ends. */
@@ -182,14 +194,10 @@ class Member {
     this.#serves = undefined;
     if (this.#isStopping) return;
     const failure = this.#failure;
-    // Ports and folders that are taken may be those of a cluster whose parent was killed a moment ago.
     const isHopeless = !this.#hasServed && failure !== undefined && !PASSING.includes(failure.code);
     if (isHopeless || (!this.#hasServed && this.#pauses.failures >= FIRST_ATTEMPTS_MAX)) {
-      this.#cannot(
-        new MemberStartError(
-          failure ?? { brokerId, message: `it ended with ${signal ?? exitCode}`, code: 'START_FAILED' },
-        ),
-      );
+      const told = failure ?? { brokerId, message: `it ended with ${signal ?? exitCode}`, code: 'START_FAILED' };
+      this.#cannot(new MemberStartError(told, this.#pauses.failures + 1));
       return;
     }
     const { clock, logger } = this.#options;
@@ -197,16 +205,24 @@ class Member {
     const why = failure?.message ?? (signal === null ? `it ended with ${exitCode}` : `it was ended by ${signal}`);
     logger.warn(
       { brokerId, exitCode, signal, pauseMs },
-      `Broker ${brokerId} has gone: ${why}. It is started again in ${pauseMs} ms`,
+      `Broker ${brokerId} has gone: ${sentence(why)} It is started again in ${pauseMs} ms`,
     );
     this.#restart = clock.schedule(pauseMs, () => this.start());
   }
 }
 
-/** What keeps a broker from starting and may pass. */
-const PASSING: readonly StartErrorCode[] = ['START_PORT_IN_USE', 'START_FOLDER_LOCKED', 'START_BROKER_ID_IN_USE'];
+/**
+ * What keeps a broker from starting and may pass. Ports and folders that are taken may be those of a cluster whose parent was killed a
+ * moment ago; the metadata is on this machine, and is reached once that has time for it.
+ */
+const PASSING: readonly StartErrorCode[] = [
+  'START_PORT_IN_USE',
+  'START_FOLDER_LOCKED',
+  'START_BROKER_ID_IN_USE',
+  'START_METADATA_UNREACHABLE',
+];
 
-/** How often a broker is tried whose port or folder is taken: with the pauses between, longer than one without a parent lives. */
+/** How often a broker is tried again that has never served: with the pauses between, longer than one without a parent lives. */
 const FIRST_ATTEMPTS_MAX = 5;
 
 function spawnMember(env: NodeJS.ProcessEnv): ChildProcess {
