@@ -26,6 +26,8 @@ export interface ClusterKillsOptions extends ClusterOptions {
   readonly rounds: number;
   /** Every so many rounds a broker is stopped in order instead of killed. 0, the default, for never. */
   readonly stopEvery?: number;
+  /** How long the cluster is left alone, once it is whole, before the next round; a broker that has only just started answers slowly. Default: 0. */
+  readonly calmMs?: number;
   /** The same for brokers that come back with an empty disk. On an ensemble only: the parent of a local cluster is too quick. */
   readonly emptyEvery?: number;
   /** The same for brokers that are paused beyond their session. */
@@ -122,7 +124,7 @@ class ClusterKills {
   }
 
   async #round(round: number): Promise<void> {
-    await sleep(this.#random.nextInt(PAUSE_MS_MAX));
+    await sleep((this.#options.calmMs ?? 0) + this.#random.nextInt(PAUSE_MS_MAX));
     const victim = this.#victim(round);
     const ending = this.#ending(round);
     const committed = this.#load.commits();

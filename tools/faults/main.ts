@@ -21,7 +21,7 @@ import { powerLoss, unsyncedLosses } from './power-loss.ts';
 const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder DIR] [--program FILE]
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
        pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--rolling] [--json]
-                              [--stop-every N] [--empty-every N] [--pause-every N] [--keeper-every N]
+                              [--stop-every N] [--empty-every N] [--pause-every N] [--keeper-every N] [--calm-ms 0]
                               [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--java]
        pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--java] [--json]
        pnpm faults events     [--rounds 20] [--seed N] [--folder DIR] [--event quorum|full-disk|resize|...]... [--outage-ms 30000]
@@ -53,6 +53,7 @@ const { values, positionals } = parseArgs({
     'outage-ms': { type: 'string', default: '30000' },
     seconds: { type: 'string' },
     'stop-every': { type: 'string', default: '0' },
+    'calm-ms': { type: 'string', default: '0' },
     'empty-every': { type: 'string', default: '0' },
     'pause-every': { type: 'string', default: '0' },
     'keeper-every': { type: 'string', default: '0' },
@@ -154,6 +155,7 @@ async function runKills(): Promise<void> {
     rounds,
     seed,
     stopEvery: Number(values['stop-every']),
+    calmMs: Number(values['calm-ms']),
     emptyEvery: Number(values['empty-every']),
     pauseEvery: Number(values['pause-every']),
     keeperEvery: Number(values['keeper-every']),
