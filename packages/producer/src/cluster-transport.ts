@@ -11,6 +11,8 @@ const PRODUCE_VERSION_MIN = 3;
 const INIT_PRODUCER_ID_VERSION_WITH_EPOCH = 3;
 const ACKS_ON_WIRE = { 0: 0, 1: 1, all: -1 } as const;
 
+type Connection = Awaited<ReturnType<KafkaClient['connectionTo']>>;
+
 interface KnownTopic {
   readonly metadata: TopicMetadata;
   readonly partitions: TopicPartitions;
@@ -24,6 +26,8 @@ export class ClusterTransport implements ProduceTransport {
   readonly #transactionalId: string | null;
   readonly #versions: () => Versions;
   readonly #topics = new Map<string, KnownTopic>();
+  /** With acks 0, what has been sent over a connection. */
+  readonly #sentUnanswered = new WeakMap<Connection, Set<string>>();
   /** The topic that was asked about last, which is nearly always the one that is asked about next. */
   #last: KnownTopic | undefined;
 
@@ -83,6 +87,7 @@ export class ClusterTransport implements ProduceTransport {
     const options = { timeoutMs: this.#requestTimeoutMs, versionMin: PRODUCE_VERSION_MIN, ...this.#versions() };
     if (this.#acks === 0) {
       await connection.sendOneWay(Produce, 'auto', request, options);
+      this.#noteUnanswered(connection, batches);
       return undefined;
     }
     const response = await connection.send(Produce, 'auto', request, options);
@@ -100,6 +105,23 @@ export class ClusterTransport implements ProduceTransport {
       ...(current !== undefined && version >= INIT_PRODUCER_ID_VERSION_WITH_EPOCH ? current : {}),
     }));
     return { producerId: response.producerId, producerEpoch: response.producerEpoch };
+  }
+
+  /**
+   * A broker that refuses what is not to be answered can only hang up, and does so with each request until its client has heard of the
+   * new leader. So its topics are asked for anew when a connection is lost (as by Java's NetworkClient).
+   */
+  #noteUnanswered(connection: Connection, batches: readonly OutgoingBatch[]): void {
+    const known = this.#sentUnanswered.get(connection);
+    const topics = known ?? new Set<string>();
+    for (const { topic } of batches) topics.add(topic);
+    if (known !== undefined) return;
+    this.#sentUnanswered.set(connection, topics);
+    void connection.closed.then(({ code }) => {
+      if (code === 'NETWORK_CONNECTION_CLOSED') return;
+      // Nobody waits for the answer: what is sent meanwhile goes to whom is known.
+      this.refreshTopics([...topics]).catch(() => undefined);
+    });
   }
 
   /** Answers from a former leader name the new one, which saves asking for it (KIP-951). */

@@ -28,7 +28,7 @@ import type { SenderSettings } from './sender.ts';
 export type CompressionName = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
 /**
- * What acknowledges a record: `0` nobody (it may be lost unnoticed), `1` the leader, `'all'` every in-sync replica.
+ * What acknowledges a record: `0` nobody (it is done when its bytes are handed to the system, and may be lost unnoticed), `1` the leader, `'all'` every in-sync replica.
  */
 export type Acks = 0 | 1 | 'all';
 

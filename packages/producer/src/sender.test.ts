@@ -283,6 +283,20 @@ describe('a sender', () => {
     await bench.settle(1);
   });
 
+  it.each([0, 1, 'all'] as const)(
+    'sends again what could not be sent while there was no leader, in order, with acks %s',
+    async (acks) => {
+      const bench = new Bench({ ...options, acks, batchBytes: 100 }, () =>
+        bench.clock.monotonic() < 3_000 ? 'lost-request' : 'none',
+      );
+      const values = Array.from({ length: 8 }, (_, n) => `${n}`.repeat(60));
+      for (const value of values) bench.send(0, value);
+      await bench.settle(values.length);
+      expect(bench.outcomes.map(({ error }) => error)).toEqual(values.map(() => undefined));
+      expect(bench.cluster.logs[0]).toEqual(values);
+    },
+  );
+
   it('sits out the pause where the leader stays the same, and asks ever more seldom', async () => {
     const bench = new Bench(
       { ...options, retryBackoffMs: 1000, retryBackoffMsMax: 1000, deliveryTimeoutMs: 60_000 },

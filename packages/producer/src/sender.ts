@@ -312,7 +312,8 @@ export class Sender {
       if (queue.isBeyondGap(batch)) batch.clearSequence();
       else batch.outcomeUnknown = true;
       this.#staleTopics.add(queue.topic);
-      if (retriable && this.#settings.acknowledged && !batch.isDone) this.#retry(queue, batch, reason);
+      // With acks 0 too, as in Java: what never got a connection is not lost for that.
+      if (retriable && !batch.isDone) this.#retry(queue, batch, reason);
       else this.#giveUp(queue, batch, reason);
       this.#lostLeaders.lost(queue, brokerId);
     }
