@@ -51,6 +51,18 @@ describe('millrace', () => {
     }
   });
 
+  it.each([
+    [['-b', 'localhost:9092', 'metadata', 'ls', '/brokers/topics'], '`millrace metadata ls` asks no broker', '--data'],
+    [['metadata', 'check', '--profile', 'p'], 'does not take --profile.\n', '--override zookeeper.connect='],
+    [['log', 'verify', 'f', '--command-config', 'f'], '`millrace log verify` asks no broker', 'the files'],
+    [['start', '-b', '3'], 'does not take -b, --bootstrap-server.\n', '--brokers'],
+  ])('refuses to name a cluster to what asks none: %j', async (args, said, hint) => {
+    const { exitCode, stdout, stderr } = await millrace(undefined, args);
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(said);
+    expect(stderr.split('\n')[1]).toContain(hint);
+  });
+
   it('tells its version', async () => {
     expect((await millrace(undefined, ['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });

@@ -106,6 +106,18 @@ describe('the help of', () => {
     }
   });
 
+  it('commands has no option under a letter or a name that the whole program has, which would take it', () => {
+    const program = idleProgram();
+    const taken = program.options.flatMap(({ short, long }) => [short, long]);
+    const all = (command: Command): Command[] => command.commands.flatMap((each) => [each, ...all(each)]);
+    const hidden = all(program).flatMap((command) =>
+      command.options
+        .filter(({ short, long }) => taken.includes(long) || (short !== undefined && taken.includes(short)))
+        .map(({ flags }) => `${command.name()} ${flags}`),
+    );
+    expect(hidden).toEqual([]);
+  });
+
   it('commands names the tool of Kafka that does the same, and options of a cluster only where one is spoken to', async () => {
     expect((await millrace(undefined, ['topics', 'create', '--help'])).stdout).toContain(
       '\nIn Kafka: kafka-topics.sh\n',

@@ -1,6 +1,7 @@
 import { nearestName } from '@millrace/ports';
 import { type Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { Run } from '../context.ts';
+import { usageError } from '../errors.ts';
 import type { CliIo } from '../io.ts';
 import { answerInstead, verbMeant } from '../parse/kafka-answers.ts';
 import { KAFKA_OPTIONS } from '../parse/kafka-shapes.ts';
@@ -87,6 +88,7 @@ export function buildProgram(program: Command, io: CliIo, run: Run): Command {
   ])
     add(program, run);
   refuseEmpty(program);
+  program.hook('preAction', refuseClientOptions);
   answerBelow(program);
   nameKafkasTools(program);
   return program;
@@ -179,12 +181,35 @@ function clientOptionsOf(command: Command): Option[] {
   ) as Option[];
 }
 
-/** Commands that speak to no cluster, and the options that say something to them all the same. */
-const OFFLINE: readonly string[] = ['log', 'metadata', 'version'];
+/** Commands that ask no broker, with what they are told instead, and the options that say something to them all the same. */
+const OFFLINE: ReadonlyMap<string, string> = new Map([
+  [
+    'start',
+    'How many brokers it starts says --brokers; everything else is said by settings (`millrace start --help`).',
+  ],
+  ['log', 'It reads the files that it is given (`millrace log --help`).'],
+  [
+    'metadata',
+    'It looks into a data folder (--data ./data), or into ZooKeeper (--override zookeeper.connect=HOST:2181); `millrace metadata --help` says more.',
+  ],
+  ['version', 'It tells of this program alone; `millrace cluster` tells of brokers.'],
+]);
 const AT_ALL_COMMANDS: readonly string[] = ['--json', '--quiet', '--debug'];
 
 function isOffline(command: Command): boolean {
-  return OFFLINE.includes(command.name()) || (command.parent !== null && isOffline(command.parent));
+  return OFFLINE.has(command.name()) || (command.parent !== null && isOffline(command.parent));
+}
+
+/** Whoever names a cluster to a command that asks none would take what it says for that cluster's. */
+function refuseClientOptions(program: Command, command: Command): void {
+  if (!isOffline(command)) return;
+  const given = globalOptions()
+    .filter(({ long }) => !AT_ALL_COMMANDS.includes(long ?? ''))
+    .find((option) => program.getOptionValueSource(option.attributeName()) === 'cli');
+  if (given === undefined) return;
+  const [name = ''] = pathOf(command).split(' ');
+  const option = given.short === undefined ? given.long : `${given.short}, ${given.long}`;
+  throw usageError(`\`millrace ${pathOf(command)}\` asks no broker, and does not take ${option}`, OFFLINE.get(name));
 }
 
 function rootOf(command: Command): Command {

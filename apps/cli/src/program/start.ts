@@ -12,7 +12,7 @@ export function addStart(program: Command, run: Run): void {
     .option('-o, --override <name=value>', 'a setting; may be repeated', assignment)
     .option('-d, --data <folder>', 'where the data is (log.dirs)')
     .option('-p, --port <port>', 'the port for clients; 0 takes a free one (default: 9092)', port)
-    .option('-b, --brokers <n>', 'so many brokers on this machine, as one cluster (default: 1)', localBrokers)
+    .option('--brokers <n>', 'so many brokers on this machine, as one cluster (default: 1)', localBrokers)
     .option(
       '--http-port <port>',
       'the port of the console, /metrics and /health; 0 takes a free one (default: 9644)',
