@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect as connectPlain, createServer } from 'node:net';
+import { type AddressInfo, connect as connectPlain, createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { ManualClock } from '@millrace/ports';
 import { Heartbeat, ListOffsets, Metadata, Produce, SaslAuthenticate, SaslHandshake } from '@millrace/protocol';
@@ -127,6 +127,24 @@ describe('Connection', () => {
     expect(events.map(([name]) => name)).toEqual(names);
     expect(events[1]?.[1]).toMatchObject({ api: 'Metadata', version: 12, port: broker.port });
     expect(events[2]?.[1]).toMatchObject({ reason: { code: 'NETWORK_CONNECTION_CLOSED' } });
+  });
+
+  it('reports no failure of an attempt that is given up', async () => {
+    const events: unknown[] = [];
+    const listen = (message: unknown): void => void events.push(message);
+    subscribe('millrace:connection:connect', listen);
+    cleanups.push(() => unsubscribe('millrace:connection:connect', listen));
+    const silent = createServer();
+    cleanups.push(() => void silent.close());
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const client = new AbortController();
+    silent.once('connection', (socket) => {
+      cleanups.push(() => void socket.destroy());
+      client.abort(new Error('the client is closed'));
+    });
+    const port = (silent.address() as AddressInfo).port;
+    await expect(Connection.connect({ host: '127.0.0.1', port, signal: client.signal })).rejects.toThrow();
+    expect(events).toEqual([]);
   });
 
   it('rejects what is in flight when it is closed, and everything after', async () => {

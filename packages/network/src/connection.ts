@@ -82,7 +82,9 @@ export class Connection {
       if (connectChannel.hasSubscribers) connectChannel.publish(event());
       return connection;
     } catch (error) {
-      if (connectChannel.hasSubscribers) connectChannel.publish(event(error));
+      // Who has given the attempt up, as a client does that closes, knows it; of the broker it says nothing.
+      const isGivenUp = options.signal?.aborted === true;
+      if (!isGivenUp && connectChannel.hasSubscribers) connectChannel.publish(event(error));
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 
-/** Published on `millrace:connection:connect` when a connection is ready or has failed to become so. */
+/** Published on `millrace:connection:connect` when a connection is ready or has failed to become so; not of an attempt that was aborted. */
 export interface ConnectEvent {
   readonly host: string;
   readonly port: number;

@@ -165,7 +165,7 @@ class Bench {
   bufferedBytes = 0;
   readonly outcomes: { value: string; partition: number; error?: Error; metadata?: RecordMetadata }[] = [];
 
-  constructor(options: Parameters<typeof producerSettings>[0], plan?: () => Fault, seed = 1) {
+  constructor(options: Parameters<typeof producerSettings>[0], plan?: () => Fault, seed = 1, logger = silentLogger) {
     this.cluster = new FaultyLeader(this.clock, seededRandom(seed), plan);
     this.settings = producerSettings(options);
     this.accumulator = new Accumulator(this.clock, this.settings, () => {});
@@ -175,7 +175,7 @@ class Bench {
       identity: new ProducerIdentitySource(this.cluster),
       clock: this.clock,
       random: seededRandom(seed),
-      logger: silentLogger,
+      logger,
       settings: this.settings,
       batchDone: (batch) => {
         this.bufferedBytes -= batch.bufferedBytes;
@@ -240,6 +240,20 @@ describe('a sender', () => {
     await bench.settle(20);
     expect(bench.cluster.logs[0]).toEqual(Array.from({ length: 20 }, (_, n) => `v${n}`));
     for (const { value, metadata } of bench.outcomes) expect(bench.cluster.logs[0]![metadata!.offset]).toBe(value);
+  });
+
+  it('says nothing of a producer id that could not be got because the producer was closed', async () => {
+    const told: unknown[] = [];
+    const warn = (...line: unknown[]): void => void told.push(line);
+    const bench = new Bench(options, undefined, 1, { ...silentLogger, warn });
+    const asked = Promise.withResolvers<never>();
+    bench.cluster.initProducerId = () => asked.promise;
+    bench.send(0, 'a');
+    await bench.clock.advanceAsync(0);
+    bench.sender.close(new Error('closed'));
+    asked.reject(new KafkaError('The client was closed', { code: 'CLIENT_CLOSED', retriable: false }));
+    await bench.clock.advanceAsync(1000);
+    expect(told).toEqual([]);
   });
 
   it('fails what is not acknowledged within the delivery timeout', async () => {

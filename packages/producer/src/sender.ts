@@ -504,6 +504,7 @@ export class Sender {
   }
 
   #identityFailed(error: unknown): void {
+    if (this.#closed) return;
     const cause = asError(error);
     if (!(cause instanceof KafkaError) || !cause.retriable) {
       // Nothing can be sent without an identity, so what waits fails with the reason instead of with a timeout.
