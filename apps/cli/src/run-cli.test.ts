@@ -63,6 +63,20 @@ describe('millrace', () => {
     expect(stderr.split('\n')[1]).toContain(hint);
   });
 
+  it.each([
+    [['start', '--data', 'e2', '-o', 'log.dirs=e3'], '--data e2 and --override log.dirs=e3 are two answers'],
+    [['start', '--data', 'e2', '-o', 'log.dir=e3'], '--data e2 and --override log.dir=e3 are'],
+    [
+      ['start', '--http-port', '1', '-o', 'millrace.http.port='],
+      '--http-port 1 and --override millrace.http.port= are',
+    ],
+    [['start', '-p', '1', '-o', 'listeners=PLAINTEXT://:2'], '--port 1 and --override listeners=PLAINTEXT://:2 are'],
+    [['metadata', 'ls', '-d', 'e2', '-o', 'log.dirs=e3'], '--data e2 and --override log.dirs=e3 are'],
+  ])('refuses two answers to one question: %j', async (args, said) => {
+    const { exitCode, stderr } = await millrace(undefined, args);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining(said)]);
+  });
+
   it('tells its version', async () => {
     expect((await millrace(undefined, ['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });

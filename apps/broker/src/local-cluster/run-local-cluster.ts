@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BrokerEndpoint, Logger } from '@millrace/broker';
+import type { BrokerConfig, BrokerEndpoint, Logger } from '@millrace/broker';
 import { makeFolders, NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
 import { type BrokerProcessOptions, openLoggerFor, readSettings } from '../broker-process.ts';
@@ -51,11 +51,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   const unlessInterrupted = <T>(work: Promise<T>): Promise<T> =>
     interrupted === undefined ? work : Promise.race([work, interrupted]);
   try {
-    if (config.zookeeperConnect) {
-      const message =
-        '--brokers keeps the metadata itself, and zookeeper.connect names an ensemble. Leave out one of the two';
-      throw new StartError('START_CONFIG_INVALID', message);
-    }
+    refuseOthersSettings(config, options.brokers);
     const folder = config.logDirs[0] as string;
     const { httpHost, httpPort } = processSettings;
     const ports = memberPorts({ config, httpPort, brokers: options.brokers }, httpHost);
@@ -104,6 +100,22 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     if (error instanceof MemberStartError) throw new StartError(error.failure.code, error.message, error);
     throw startErrorOf(error, config.logDirs.join(', '));
   }
+}
+
+/** Refuses settings that can be a single broker's only, and that nobody would heed here. */
+function refuseOthersSettings({ zookeeperConnect, brokerId, properties }: BrokerConfig, brokers: number): void {
+  if (zookeeperConnect) {
+    throw new StartError(
+      'START_CONFIG_INVALID',
+      '--brokers keeps the metadata itself, and zookeeper.connect names an ensemble. Leave out one of the two',
+    );
+  }
+  if (brokerId === 1) return;
+  const name = properties['node.id'] === undefined ? 'broker.id' : 'node.id';
+  throw new StartError(
+    'START_CONFIG_INVALID',
+    `The brokers of --brokers ${brokers} have the numbers 1 to ${brokers}, and ${name}=${brokerId} is set. Leave the latter out`,
+  );
 }
 
 /** Runs a local cluster in this process until a signal stops it; what keeps it from starting is told on standard error. */

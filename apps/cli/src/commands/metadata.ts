@@ -5,6 +5,7 @@ import type { CommandContext } from '../context.ts';
 import { CliError, ExitCode, failure, usageError } from '../errors.ts';
 import { counted, formatBytes, printable } from '../output/format.ts';
 import type { Assignment } from '../parse/values.ts';
+import { refuseSaidTwice } from './line-settings.ts';
 
 /** Where the store is: the settings that the broker is started with. */
 export interface MetadataOptions {
@@ -139,6 +140,7 @@ function restorationText(restoration: Restoration, isDone: boolean, folder: stri
 }
 
 function settingsOf({ io }: CommandContext, { config, override, data }: MetadataOptions) {
+  refuseSaidTwice({ '--data': data }, override);
   const overrides: Record<string, string> = {};
   if (data !== undefined) overrides['log.dirs'] = data;
   for (const [name, value] of override ?? []) overrides[name] = value;

@@ -6,6 +6,7 @@ import { usageError } from '../errors.ts';
 import type { Assignment } from '../parse/values.ts';
 import { hasSecrets } from '../secure/secrets.ts';
 import type { SecuredStart } from '../secure/secured-start.ts';
+import { refuseSaidTwice } from './line-settings.ts';
 
 /** Options of `millrace start`. */
 export interface StartOptions {
@@ -27,6 +28,7 @@ export async function start(
   context: CommandContext,
   { config, override, data, port, httpPort, brokers = 1, secure, ...shown }: StartOptions,
 ): Promise<void> {
+  refuseSaidTwice({ '--data': data, '--http-port': httpPort, '--port': port }, override);
   const environment = { ...context.io.env };
   const overrides: Record<string, string> = {};
   // Without a file of settings this is somebody's own machine: the first group need not wait for members that do not come.
