@@ -1,14 +1,17 @@
+import { ConnectionError } from '@millrace/network';
 import { describe, expect, it } from 'vitest';
-import { levelControlOf, openLogger, withoutTraces } from './logging.ts';
+import { levelControlOf, openLogger, withoutTraces, withoutTracesOfWhatPasses } from './logging.ts';
 
 const WARN = 40;
 const ERROR = 50;
 
-function logged(level: number, ...args: unknown[]): unknown[] {
+function loggedBy(hook: typeof withoutTraces, level: number, ...args: unknown[]): unknown[] {
   const lines: unknown[][] = [];
-  withoutTraces.call(undefined, args, (...given: unknown[]) => lines.push(given), level);
+  hook.call(undefined, args, (...given: unknown[]) => lines.push(given), level);
   return lines[0]!;
 }
+
+const logged = (level: number, ...args: unknown[]): unknown[] => loggedBy(withoutTraces, level, ...args);
 
 describe('on a terminal', () => {
   const err = new Error('no route');
@@ -21,6 +24,21 @@ describe('on a terminal', () => {
     expect(logged(ERROR, { err }, 'broken')).toEqual([{ err }, 'broken']);
     expect(logged(WARN, { err: 'text' }, 'odd')).toEqual([{ err: 'text' }, 'odd']);
     expect(logged(WARN, 'only text')).toEqual(['only text']);
+  });
+});
+
+describe('in JSON', () => {
+  it('what passes by itself has a code in the place of a trace, and the rest keeps it', () => {
+    const err = new ConnectionError('NETWORK_CONNECTION_LOST', 'it was lost', new Error('reset'));
+    const brief = { type: 'ConnectionError', code: 'NETWORK_CONNECTION_LOST', message: 'it was lost' };
+    expect(loggedBy(withoutTracesOfWhatPasses, WARN, { err, brokerId: 2 }, 'sent again')).toEqual([
+      { err: brief, brokerId: 2 },
+      'sent again',
+    ]);
+    for (const args of [[{ err: new TypeError('a bug') }, 'odd'], [{ brokerId: 2 }, 'fine'], ['only text']]) {
+      expect(loggedBy(withoutTracesOfWhatPasses, WARN, ...args)).toEqual(args);
+    }
+    expect(loggedBy(withoutTracesOfWhatPasses, ERROR, { err }, 'broken')).toEqual([{ err }, 'broken']);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Logger, LogLevelControl } from '@millrace/broker';
+import { KafkaError } from '@millrace/network';
 import { LogOutput } from './log-output.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -25,7 +26,8 @@ export async function openLogger(level: LogLevel, terminal: boolean, name?: stri
     logger = pino({ ...options, hooks }, pretty({ ...format, sync: true }));
   } else {
     const output = new LogOutput(process.stdout);
-    logger = pino(options, output);
+    const hooks = level === 'debug' ? {} : { logMethod: withoutTracesOfWhatPasses };
+    logger = pino({ ...options, hooks }, output);
     output.sayLeftOut = (lines) => logger.warn({ lines }, `${lines} lines of the log were left out: nobody took them`);
   }
   return logger;
@@ -37,12 +39,32 @@ export function levelControlOf(logger: Logger): LogLevelControl | undefined {
   return isLevelled ? (logger as Logger & LogLevelControl) : undefined;
 }
 
+/**
+ * Leaves the traces of what passes by itself out of the lines for machines, below `error`: a neighbour that is away, say. Where in this broker
+ * that was noticed tells nobody anything, and it comes often; the code is there instead.
+ */
+export function withoutTracesOfWhatPasses(
+  this: unknown,
+  args: unknown[],
+  log: (...args: never[]) => void,
+  level: number,
+): void {
+  const [fields, ...rest] = args;
+  if (level < ERROR && typeof fields === 'object' && fields !== null && 'err' in fields) {
+    const { err } = fields;
+    const isPassing = err instanceof KafkaError && err.retriable;
+    if (isPassing) args = [{ ...fields, err: { type: err.name, code: err.code, message: err.message } }, ...rest];
+  }
+  // pino takes what was given to the logger, whatever its types say of a hook.
+  log.apply(this, args as never[]);
+}
+
 /** pino's number of the level `error`. */
 const ERROR = 50;
 
 /**
  * Leaves the traces of warnings out, for a terminal: what a broker goes on from is said in a line, where twenty of a trace would hide it.
- * Errors keep theirs, and so does everything at the level `debug` and in JSON.
+ * Errors keep theirs, and so does everything at the level `debug`; for JSON see {@link withoutTracesOfWhatPasses}.
  */
 export function withoutTraces(this: unknown, args: unknown[], log: (...args: never[]) => void, level: number): void {
   const [fields, ...rest] = args;

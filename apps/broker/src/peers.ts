@@ -29,6 +29,8 @@ export function connectionPeers(
         responseBytesMax: config.replicaFetchResponseMaxBytes + RESPONSE_OVERHEAD_BYTES_MAX,
         logger,
         sasl,
+        // It is this broker's own listener, too.
+        isLoginKnown: true,
         // Asked for at every connection, so that new certificates are shown and trusted.
         get tls() {
           return live === undefined ? undefined : clientTls(live, verifiesHost);

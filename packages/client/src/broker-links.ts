@@ -173,7 +173,10 @@ export class BrokerLinks {
       logger.warn({ peer }, told);
     });
     try {
-      const connection = await Connection.connect({ ...options, ...link.address, signal: this.#stop.signal });
+      // A port that has answered what it was asked wants nothing more, and who hangs up later is told no guess.
+      const isLoginKnown = [...link.lanes.values()].some((other) => other.connection?.hasAnswered === true);
+      const { signal } = this.#stop;
+      const connection = await Connection.connect({ ...options, ...link.address, isLoginKnown, signal });
       lane.connection = connection;
       this.#silentStart.connected();
       void connection.closed.then((reason) => this.#closed(link, connection, reason));

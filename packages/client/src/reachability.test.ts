@@ -82,6 +82,26 @@ describe('a broker that cannot be reached', () => {
   });
 });
 
+it('asks whether a port wants a login only where it has answered nothing yet', async () => {
+  cluster.on(Heartbeat, () => {
+    throw new Error('it hangs up');
+  });
+  const hungUp = async (client: KafkaClient): Promise<string> => {
+    const body = { groupId: 'g', generationId: 1, memberId: 'm' };
+    const outcome = client.sendToBroker(1, Heartbeat, body, { retries: 0, lane: 'other' });
+    return outcome.then(String, (error: Error) => error.message);
+  };
+  const known = newClient();
+  await known.connect();
+  expect(await hungUp(known)).toMatch(/was not answered: connection to [^ ]+ was lost: the broker closed it$/);
+  const stranger = newClient();
+  cluster.on(Metadata, () => {
+    throw new Error('it hangs up');
+  });
+  const failure = stranger.refreshTopics([], { retries: 0 });
+  await expect(failure).rejects.toThrow('Does this port want SASL?');
+});
+
 it('says nothing when it works and is closed', async () => {
   cluster.setTopic('t', [1]);
   const client = newClient();

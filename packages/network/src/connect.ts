@@ -49,7 +49,7 @@ async function openAndIntroduce<T>(
     queuedRequestsMax: options.queuedRequestsMax ?? QUEUED_REQUESTS_MAX,
     responseBytesMax: options.responseBytesMax ?? RESPONSE_BYTES_MAX,
     unresponsiveMsMax: options.unresponsiveMsMax ?? UNRESPONSIVE_MS_MAX,
-    earlyLossHint: options.sasl === undefined ? `Does this port want ${wantedBesideTls(options)}?` : undefined,
+    earlyLossHint: questionOf([wantedBesideTls(options)]),
   });
   const onDeadline = (): void => pipe.close(deadlineError(peer, deadline));
   deadline.addEventListener('abort', onDeadline, { once: true });
@@ -71,18 +71,24 @@ async function openAndIntroduce<T>(
 async function explainLoss(pipe: RequestPipe, options: ConnectionOptions, peer: string): Promise<Error> {
   const reason = await pipe.closed;
   if (reason.code !== 'NETWORK_CONNECTION_LOST') return reason;
-  const guesses = [options.tls ? undefined : 'TLS', wantedBesideTls(options)].filter((guess) => guess);
-  const question = guesses.length === 0 ? '' : `. Does this port want ${guesses.join(' or ')}?`;
-  const what = `Cannot connect to ${peer}: the broker hung up during the first exchange${question}`;
+  const isTlsKnown = options.tls || options.isLoginKnown;
+  const question = questionOf([isTlsKnown ? undefined : 'TLS', wantedBesideTls(options)]);
+  const hint = question === undefined ? '' : `. ${question}`;
+  const what = `Cannot connect to ${peer}: the broker hung up during the first exchange${hint}`;
   return new ConnectionError('NETWORK_CONNECT_FAILED', what, reason);
+}
+
+function questionOf(guesses: readonly (string | undefined)[]): string | undefined {
+  const all = guesses.filter((guess) => guess !== undefined);
+  return all.length === 0 ? undefined : `Does this port want ${all.join(' or ')}?`;
 }
 
 /**
  * Who has logged in is told what is wrong. In TLS 1.3 the client is ready before its certificate has been looked at, so a broker that does not
  * trust it hangs up here.
  */
-function wantedBesideTls({ tls, sasl }: ConnectionOptions): string | undefined {
-  if (sasl !== undefined) return undefined;
+function wantedBesideTls({ tls, sasl, isLoginKnown }: ConnectionOptions): string | undefined {
+  if (sasl !== undefined || isLoginKnown) return undefined;
   if (tls === undefined || tls === false) return 'SASL';
   const isShown = tls !== true && (tls.cert !== undefined || tls.pfx !== undefined);
   return isShown ? 'SASL or another client certificate' : 'SASL or a client certificate';

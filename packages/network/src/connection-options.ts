@@ -12,6 +12,8 @@ export interface ConnectionOptions {
   readonly tls?: boolean | TlsConnectionOptions | undefined;
   /** How to authenticate. Default not at all. */
   readonly sasl?: SaslOptions | undefined;
+  /** Whether the port is known to be content with this, so that no guess is made when the broker hangs up. Default false. */
+  readonly isLoginKnown?: boolean | undefined;
   /** Until the connection is ready, TLS, version negotiation and authentication included. Default 10000. */
   readonly connectTimeoutMs?: number | undefined;
   /** For each request that does not bring its own. Default 30000. */

@@ -223,6 +223,12 @@ describe('Connection', () => {
     });
     const connection = await connectTo(broker);
     await expect(connection.send(Metadata, 'auto', { topics: null })).rejects.toThrow('Does this port want SASL?');
+    const known = await connectTo(broker, { isLoginKnown: true });
+    const peer = `127.0.0.1:${broker.port}`;
+    await expect(known.send(Metadata, 'auto', { topics: null })).rejects.toThrow(
+      /^Metadata v12 was not answered: connection to [^ ]+ was lost: [^?]+$/,
+    );
+    expect((await known.closed).message).toContain(peer);
   });
 
   it('rests when a response asks for it', async () => {

@@ -213,8 +213,9 @@ export class RequestPipe {
     const entries = [...this.#inFlight.splice(0), ...this.#queue.splice(0)];
     for (const entry of entries) {
       if (entry.state === 'sent' || entry.state === 'queued') {
+        const what = `${entry.label} was not ${entry.state === 'queued' ? 'sent' : 'answered'}`;
         this.#settle(entry);
-        entry.fail(rejectionFor(entry, this.#options.peer, reason));
+        entry.fail(connectionGone(what, reason));
       }
     }
     this.#resolveClosed(reason);
@@ -238,7 +239,7 @@ export class RequestPipe {
     const { peer, queuedRequestsMax } = this.#options;
     const { label, signal } = request;
     if (this.#closeReason !== undefined) {
-      fail(connectionGone(`${label} to ${peer}: the connection is closed`, this.#closeReason));
+      fail(connectionGone(`${label} was not sent`, this.#closeReason));
       return;
     }
     if (signal?.aborted) {
@@ -434,13 +435,10 @@ export class RequestPipe {
   }
 }
 
-/** What a request is told when the pipe closes under it. */
-function rejectionFor(entry: Entry, peer: string, reason: KafkaError): KafkaError {
-  const fate = entry.state === 'queued' ? 'before it was sent' : 'before the response came';
-  return connectionGone(`${entry.label} to ${peer}: the connection was closed ${fate} (${reason.message})`, reason);
-}
-
-function connectionGone(message: string, reason: KafkaError): KafkaError {
-  const code = reason instanceof ConnectionError ? (reason.code as ConnectionErrorCode) : 'NETWORK_CONNECTION_LOST';
-  return new ConnectionError(code, message, reason);
+/** What a request is told when the pipe closes under it, or is closed: the reason, in whose words the peer is named, and its cause. */
+function connectionGone(what: string, reason: KafkaError): KafkaError {
+  const message = `${what}: ${reason.message.slice(0, 1).toLowerCase()}${reason.message.slice(1)}`;
+  return reason instanceof ConnectionError
+    ? new ConnectionError(reason.code as ConnectionErrorCode, message, reason.cause)
+    : new ConnectionError('NETWORK_CONNECTION_LOST', message, reason);
 }
