@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { type Adoption, adoptLogs, type BrokerConfig, type FoundLog } from '@millrace/broker';
 import { identifyLogFolder } from '@millrace/log';
 import {
@@ -106,11 +107,24 @@ export class MetadataFiles {
   }
 
   async #assertThere(): Promise<void> {
+    await this.#assertNoFiles();
     if ((await this.#disk.stat(this.folder)) !== undefined) return assertStoreFolder(this.#disk, this.folder);
     throw notThere(`There is no metadata store in ${this.folder}`);
   }
 
+  /** A file in the place of a data folder would be told of as what it lacks. */
+  async #assertNoFiles(): Promise<void> {
+    for (const folder of this.#logDirs) {
+      const isFile = await stat(folder).then(
+        (found) => !found.isDirectory(),
+        () => false,
+      );
+      if (isFile) throw notThere(`${folder} is a file, and no log folder`);
+    }
+  }
+
   async #assertLogDirs(): Promise<void> {
+    await this.#assertNoFiles();
     for (const folder of this.#logDirs) {
       if ((await this.#disk.stat(folder)) === undefined) throw notThere(`There is no log folder ${folder}`);
     }

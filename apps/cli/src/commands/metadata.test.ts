@@ -116,6 +116,20 @@ describe('a file in the place of the store', () => {
   });
 });
 
+describe('a file in the place of the data', () => {
+  it('is called one by every command, and nobody is told to restore what it lacks', async () => {
+    rmSync(data, { recursive: true });
+    writeFileSync(data, 'x');
+    for (const args of [['ls'], ['get', '/'], ['check'], ['export'], ['restore'], ['restore', '--execute']]) {
+      const { exitCode, stderr } = await metadata(...args);
+      expect([exitCode, stderr]).toEqual([
+        1,
+        expect.stringContaining(`${data} is a file, and no log folder. Say where the data is, as for a start: --data`),
+      ]);
+    }
+  });
+});
+
 describe('a restoration that is only looked at', () => {
   /** Every name below a folder, with its size and its last change. */
   const namesBelow = (folder: string): string[] =>
