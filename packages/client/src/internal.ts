@@ -33,4 +33,5 @@ export { anyName, closeShape, offsetRule, placeFields, someName, topicNameRule }
 export { clientOptionFields, clientOptionsOf, foreignClientOptions } from './options.ts';
 export { byTopic, partitionName } from './partitions.ts';
 export { pauseMsMax } from './retry.ts';
+export { TimedPauses } from './timed-pauses.ts';
 export { abortable, atMost, sleep } from './waiting.ts';

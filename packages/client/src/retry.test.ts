@@ -88,6 +88,26 @@ describe('withRetries', () => {
     await run;
   });
 
+  it('takes all of its time, with one attempt more where a whole pause does not fit in', async () => {
+    const clock = new ManualClock();
+    const startedMs = clock.monotonic();
+    const times: number[] = [];
+    let endedMs: number | undefined;
+    const timed = { ...policy, timeoutMs: 5000 };
+    const run = withRetries(timed, context(clock), () => {
+      times.push(clock.monotonic() - startedMs);
+      return Promise.reject(passing());
+    }).catch((error: Error) => {
+      endedMs = clock.monotonic() - startedMs;
+      return error.message;
+    });
+    await clock.advanceAsync(4999);
+    expect([endedMs, times]).toEqual([undefined, [0, 100, 300, 700, 1500, 2500, 3500, 4500, 4750]]);
+    await clock.advanceAsync(1);
+    expect(await run).toBe('The thing did not succeed within 5000 ms; the last of 9 failures: try again');
+    expect([endedMs, clock.pendingCount]).toEqual([5000, 0]);
+  });
+
   it('stops when the caller aborts while it waits', async () => {
     const clock = new ManualClock();
     const controller = new AbortController();

@@ -3,7 +3,7 @@ import type { Clock, Random } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { Backoff, type BackoffSettings } from './backoff.ts';
 import { AbortedError, ApiTimedOutError, ClientClosedError } from './errors.ts';
-import { sleep } from './waiting.ts';
+import { TimedPauses } from './timed-pauses.ts';
 
 /** When to try again, and when to stop. */
 export interface RetryPolicy extends BackoffSettings {
@@ -46,6 +46,7 @@ export async function withRetries<T>(
   const { clock, what, signal } = context;
   const deadlineMs = clock.monotonic() + policy.timeoutMs;
   const backoff = new Backoff(policy, context.random);
+  const pauses = new TimedPauses(backoff, clock, deadlineMs);
   const stop = new AbortController();
   const onAbort = (): void => stop.abort(abortReason(what, signal?.reason));
   if (signal?.aborted) onAbort();
@@ -63,9 +64,8 @@ export async function withRetries<T>(
         if (!(error instanceof KafkaError) || !error.retriable || backoff.failures >= policy.retries) throw error;
         lastError = error;
       }
-      const waitMs = Math.min(backoff.next(), pauseMsMax(lastError));
-      if (clock.monotonic() + waitMs >= deadlineMs) throw timedOut(policy, what, backoff.failures, lastError);
-      await sleep(clock, waitMs, stop.signal);
+      const isInTime = await pauses.pause(pauseMsMax(lastError), stop.signal);
+      if (!isInTime) throw timedOut(policy, what, backoff.failures, lastError);
     }
   } finally {
     timer.cancel();

@@ -1,5 +1,5 @@
 import { ApiTimedOutError, Backoff, KafkaError, type Logger } from '@millrace/client';
-import { atMost, partitionName, sleep } from '@millrace/client/internal';
+import { atMost, partitionName, TimedPauses } from '@millrace/client/internal';
 import type { Clock, Random, Timer } from '@millrace/ports';
 import type { AssignedPartition, OffsetLookup } from './assigned-partition.ts';
 import type { Cluster, Coordinator } from './cluster-port.ts';
@@ -287,21 +287,19 @@ export class ConsumerEngine {
     const { clock, random } = this.#ports;
     const { retryBackoffMs: backoffMs, retryBackoffMsMax: backoffMsMax, apiTimeoutMs } = this.settings;
     const backoff = new Backoff({ backoffMs, backoffMsMax }, random);
-    const deadlineMs = clock.monotonic() + apiTimeoutMs;
+    const pauses = new TimedPauses(backoff, clock, clock.monotonic() + apiTimeoutMs);
     for (;;) {
       this.#mustBeOpen(what);
       try {
         return await attempt();
       } catch (error) {
         if (!(error instanceof KafkaError) || !error.retriable) throw error;
-        const waitMs = backoff.next();
-        if (clock.monotonic() + waitMs >= deadlineMs) {
+        if (!(await pauses.pause())) {
           throw new ApiTimedOutError(
             `Cannot ${what}: it did not succeed within ${apiTimeoutMs} ms: ${error.message}`,
             error,
           );
         }
-        await sleep(clock, waitMs);
       }
     }
   }

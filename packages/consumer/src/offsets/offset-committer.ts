@@ -117,8 +117,9 @@ export class OffsetCommitter {
       const waitMs = backoff.next();
       if (clock.monotonic() + waitMs >= Math.min(askedDeadlineMs, this.#limit.endMs)) {
         this.#publish(offsets, startedMs, failure);
-        const what = `OffsetCommit of group "${groupId}" did not succeed within ${timeoutMs} ms: ${failure.message}`;
-        throw new ApiTimedOutError(what, failure);
+        const tookMs = Math.round(clock.monotonic() - askedDeadlineMs + timeoutMs);
+        const what = `OffsetCommit of group "${groupId}" did not succeed in ${tookMs} ms, and no other attempt fits into its time (${timeoutMs} ms)`;
+        throw new ApiTimedOutError(`${what}: ${failure.message}`, failure);
       }
       logger.debug({ groupId, err: failure, waitMs }, 'A commit failed; trying again');
       // Who leaves waits for no pause that began before.
