@@ -174,7 +174,7 @@ describe('the program on a cluster of three brokers', () => {
       .toEqual([3, 3, 3]);
     const after = await brokerProcesses();
     expect(after.filter((id) => !before.includes(id)).length).toBe(1);
-    expect((await millrace('partitions', 'elect')).exitCode).toBe(0);
+    expect((await millrace('partitions', 'elect', '--all-topics')).exitCode).toBe(0);
     await expect
       .poll(
         async () => (await partitionsOf('lines')).every(({ leaderId, replicas }) => leaderId === replicas[0]),

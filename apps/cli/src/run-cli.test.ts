@@ -77,6 +77,16 @@ describe('millrace', () => {
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining(said)]);
   });
 
+  it.each([
+    [[], 'by the first of its replicas again'],
+    [['--preferred'], 'by the first of its replicas again'],
+    [['--unclean'], 'they are lost'],
+  ])('holds no election of which nobody says whose it is: %j', async (args, hint) => {
+    const { exitCode, stderr } = await millrace('127.0.0.1:1', ['partitions', 'elect', ...args]);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('Say whose leaders are to be elected: `--topic')]);
+    expect(stderr).toContain(hint);
+  });
+
   it('tells its version', async () => {
     expect((await millrace(undefined, ['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });

@@ -45,15 +45,17 @@ export async function electLeaders(context: CommandContext, options: ElectOption
   });
 }
 
-/** An unclean election loses records: it is held where somebody names it, and nowhere else. */
+/** An election changes who serves, and an unclean one loses records: it is held where somebody says so, and nowhere else. */
 function refuseVague({ topic, partition, allTopics, file }: ElectOptions, type: 'preferred' | 'unclean'): void {
   const named = [topic, allTopics, file].filter((each) => each !== undefined).length;
   if (named > 1) throw usageError('Give one of `--topic`, `--all-topics` and `--file`');
   if (partition !== undefined && topic?.length !== 1) throw usageError('`--partition` goes with one `--topic`');
-  if (named === 0 && type === 'unclean') {
+  if (named === 0) {
     throw usageError(
       'Say whose leaders are to be elected: `--topic orders`, with `--partition 0`, or `--all-topics`',
-      'An unclean election makes a replica the leader that lacks records; they are lost.',
+      type === 'unclean'
+        ? 'An unclean election makes a replica the leader that lacks records; they are lost.'
+        : '`millrace partitions elect --all-topics` has every partition led by the first of its replicas again, where that is in sync.',
     );
   }
 }

@@ -19,7 +19,7 @@ export function addPartitions(program: Command, run: Run): void {
     .command('elect')
     .summary('elect leaders')
     .description(
-      'Makes the first replica of each partition its leader again, where it is in sync; of all partitions where none are named. ' +
+      'Makes the first replica of each partition its leader again, where it is in sync: of the topics named, or of --all-topics. ' +
         'With --unclean, a partition without a leader gets one that may lack records, which are lost.',
     )
     .option('--preferred', 'the first of the replicas; the default')
@@ -30,7 +30,7 @@ export function addPartitions(program: Command, run: Run): void {
     .option('--file <file>', 'of the partitions in this file, as kafka-leader-election takes it')
     .addHelpText(
       'after',
-      '\nExamples:\n  millrace partitions elect\n  millrace partitions elect --unclean --topic orders --partition 3',
+      '\nExamples:\n  millrace partitions elect --all-topics\n  millrace partitions elect --unclean --topic orders --partition 3',
     )
     .action((options: ElectOptions) =>
       run(async (context) => (await import('../commands/elect.ts')).electLeaders(context, options)),
