@@ -31,6 +31,11 @@ describe('millrace', () => {
     expect((await millrace(undefined, ['start', '--help'])).stdout).not.toContain('--bootstrap-server');
   });
 
+  it('says where the console of several brokers is', async () => {
+    const help = (await millrace(undefined, ['start', '--help'])).stdout.replace(/\s+/g, ' ');
+    expect(help).toContain('with --brokers N of the first broker, and this port + N has the console');
+  });
+
   it.each([
     [[], 'Usage: millrace [options] [command]\n'],
     [['topics'], 'Usage: millrace topics [options] [command]\n'],

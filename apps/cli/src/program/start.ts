@@ -15,7 +15,7 @@ export function addStart(program: Command, run: Run): void {
     .option('--brokers <n>', 'so many brokers on this machine, as one cluster (default: 1)', localBrokers)
     .option(
       '--http-port <port>',
-      'the port of the console, /metrics and /health; 0 takes a free one (default: 9644)',
+      'the port of the console, /metrics and /health; with --brokers N of the first broker, and this port + N has the console and the health of all; 0 takes free ones (default: 9644)',
       port,
     )
     .option('--console-users <file>', 'who may log in to the console, as in `millrace console --users`')
