@@ -133,6 +133,31 @@ describe('a log that is moved to another log directory', () => {
     expect(read.abortedTransactions).toEqual([{ producerId: 7, firstOffset: 40 }]);
   });
 
+  it('leaves nothing of a segment that goes in the moment in which its copy begins: the next start would begin with it', async () => {
+    const configOf = () => ({ ...defaultLogConfig, segmentBytes: 400, fileDeleteDelayMs: 0 });
+    const { disk, clock, manager } = await benchOn(undefined, { configOf });
+    const log = await filled(manager);
+    log.deleteRecordsBefore(20);
+    let isGone = false;
+    disk.fault = async ({ kind, path }) => {
+      if (!isGone && kind === 'open' && path.includes('-future/') && path.endsWith('00000000000000000000.log')) {
+        isGone = true;
+        await log.enforceRetention();
+        await clock.advanceAsync(1);
+      }
+      return undefined;
+    };
+    await manager.move('t', 0, elsewhere(log));
+    await moved(manager);
+    expect(isGone).toBe(true);
+    await manager.close();
+    const again = await benchOn(disk.crash('none'));
+    const found = again.manager.get('t', 0)!;
+    expect(found).toMatchObject({ logStartOffset: 20, logEndOffset: 30 });
+    expect(await again.disk.list(found.folder)).not.toContain('00000000000000000000.log');
+    expect(await values(found)).toEqual(upTo(30).slice(20));
+  });
+
   it('begins once more when it is cut after part of it has been copied', async () => {
     const { clock, manager } = await benchOn(undefined, { moveBytesPerSecondMax: 300 });
     const log = await filled(manager);

@@ -5,7 +5,6 @@ import {
   offsetFileName,
   PARTITION_METADATA,
   PRODUCER_SNAPSHOT_SUFFIX,
-  SEGMENT_SUFFIXES,
 } from './file-names.ts';
 import type { LogCore } from './log-core.ts';
 import type { PooledFile } from './open-files.ts';
@@ -170,7 +169,7 @@ export class Relocation {
       await this.#copyBatches(segment);
       await this.#copyIndexes(segment);
     }
-    for (const segment of this.#copied.keys()) if (!core.segments.has(segment)) await this.#remove(segment);
+    await this.#removeStrangers();
     for (const name of await disk.list(core.folder)) {
       const isOfTheLog = name === LEADER_EPOCH_CHECKPOINT || name === PARTITION_METADATA;
       if (isOfTheLog || name.endsWith(PRODUCER_SNAPSHOT_SUFFIX)) {
@@ -225,11 +224,15 @@ export class Relocation {
     }
   }
 
-  async #remove({ baseOffset }: Segment): Promise<void> {
-    // A segment that compaction has put in the place of others may have the name of one of them.
-    if (this.#core.segments.all.some((segment) => segment.baseOffset === baseOffset)) return;
-    for (const suffix of SEGMENT_SUFFIXES) {
-      await this.#core.context.disk.remove(`${this.folder}/${offsetFileName(baseOffset, suffix)}`);
+  /**
+   * Removes what is of no segment that the log has: retention or compaction has taken it while it was copied, or was about to be. The next
+   * start would take it for a segment that begins where another goes on.
+   */
+  async #removeStrangers(): Promise<void> {
+    const { context, segments } = this.#core;
+    const own = new Set(segments.all.flatMap(({ allFiles }) => allFiles.map(({ path }) => basename(path))));
+    for (const name of await context.disk.list(this.folder)) {
+      if (!own.has(name)) await context.disk.remove(`${this.folder}/${name}`);
     }
   }
 
