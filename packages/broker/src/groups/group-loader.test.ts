@@ -2,8 +2,9 @@ import { buildEndTxnMarker, ControlRecordType, RecordBatchBuilder, setBatchBaseO
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../shared/logger.ts';
+import { Group } from './group.ts';
 import { GroupLoader } from './group-loader.ts';
-import { offsetRecord, offsetTombstone } from './state-records.ts';
+import { groupRecord, offsetRecord, offsetTombstone } from './state-records.ts';
 
 const PRODUCERS = [7, 8];
 const PARTITIONS = 2;
@@ -120,5 +121,19 @@ describe('the reading of __consumer_offsets', () => {
       undefined,
       5,
     ]);
+  });
+
+  it('does not take a failure of its own for a group that cannot be read, which would begin anew with its first generation', () => {
+    const { key: of, value } = groupRecord(new Group('g', () => 1), new Map());
+    const builder = new RecordBatchBuilder();
+    builder.append(1, of, value);
+    const batch = builder.build();
+    const clock = (): number => {
+      throw new Error('no clock');
+    };
+    const loader = new GroupLoader(clock, silentLogger);
+    loader.addBatches(batch);
+    expect(() => loader.finish()).toThrow('no clock');
+    expect(load([batch], 1).finish().get('g')).toBeDefined();
   });
 });

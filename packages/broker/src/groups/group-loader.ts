@@ -154,8 +154,10 @@ export class GroupLoader {
   }
 
   #restore(groupId: string, value: Buffer): Group | undefined {
+    // What fails here says nothing of the record: then all is read once more, and the group does not begin anew.
+    const group = new Group(groupId, this.#now, this.#memory);
     try {
-      return decodeGroup(groupId, value, this.#now, this.#memory);
+      return group.restore(decodeGroup(value));
     } catch (error) {
       this.#logger.error({ err: error, group: groupId }, 'Skipping a group in __consumer_offsets that cannot be read');
       return undefined;

@@ -60,18 +60,17 @@ export class Group {
     this.#stateTimestampMs = now();
   }
 
-  /** Makes a group as the log tells it: stable with its members, or empty. */
-  static restore(id: string, now: () => number, snapshot: GroupSnapshot, memory?: GroupMemory): Group {
-    const group = new Group(id, now, memory);
-    group.#generationId = snapshot.generationId;
-    group.#protocolType = snapshot.protocolType === '' ? null : snapshot.protocolType;
-    group.#protocolName = snapshot.protocolName;
-    group.#stateTimestampMs = snapshot.stateTimestampMs;
-    for (const member of snapshot.members) group.#enter(member);
-    group.#leaderId = snapshot.leaderId;
-    group.#state = snapshot.members.length === 0 ? GroupState.EMPTY : GroupState.STABLE;
-    group.#updateSubscribedTopics();
-    return group;
+  /** Makes a new group what the log tells: stable with its members, or empty. */
+  restore(snapshot: GroupSnapshot): this {
+    this.#generationId = snapshot.generationId;
+    this.#protocolType = snapshot.protocolType === '' ? null : snapshot.protocolType;
+    this.#protocolName = snapshot.protocolName;
+    this.#stateTimestampMs = snapshot.stateTimestampMs;
+    for (const member of snapshot.members) this.#enter(member);
+    this.#leaderId = snapshot.leaderId;
+    this.#state = snapshot.members.length === 0 ? GroupState.EMPTY : GroupState.STABLE;
+    this.#updateSubscribedTopics();
+    return this;
   }
 
   get state(): GroupState {

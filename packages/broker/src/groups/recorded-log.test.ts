@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { batchIsControl, batchSizeBytes, readRecords, splitBatches } from '@millrace/records';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../shared/logger.ts';
-import type { Group } from './group.ts';
+import { Group } from './group.ts';
 import { GroupLoader } from './group-loader.ts';
 import { GroupState } from './group-state.ts';
 import {
@@ -84,6 +84,6 @@ function rewritten(key: Buffer, value: Buffer | null) {
       : offsetRecord(decoded.groupId, { ...decoded, ...decodeOffset(value) });
   }
   if (value === null) return groupTombstone(decoded.groupId);
-  const group = decodeGroup(decoded.groupId, value, now);
+  const group = new Group(decoded.groupId, now).restore(decodeGroup(value));
   return groupRecord(group, new Map(Array.from(group.members, (member) => [member.memberId, member.assignment])));
 }

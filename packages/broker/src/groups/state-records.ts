@@ -11,8 +11,7 @@ import {
   OffsetCommitValue,
 } from '@millrace/protocol';
 import type { StateRecord } from '../coordinators/write-queue.ts';
-import { Group } from './group.ts';
-import type { GroupMemory } from './group-memory.ts';
+import type { Group, GroupSnapshot } from './group.ts';
 import type { CommittedOffset, OffsetCommit, TopicPartition } from './group-offsets.ts';
 import { Member } from './member.ts';
 import { NO_BYTES } from './results.ts';
@@ -94,7 +93,7 @@ export function decodeOffset(data: Buffer, start = 0, end: number = data.length)
 }
 
 /** Restores a group; what it keeps of `value` is copied. */
-export function decodeGroup(groupId: string, value: Buffer, now: () => number, memory?: GroupMemory): Group {
+export function decodeGroup(value: Buffer): GroupSnapshot {
   const version = value.readInt16BE(0);
   const stored = decodeVersioned(GroupMetadataValue, value);
   const protocolName = stored.protocol ?? '';
@@ -112,7 +111,7 @@ export function decodeGroup(groupId: string, value: Buffer, now: () => number, m
         assignment: Buffer.from(member.assignment),
       }),
   );
-  const snapshot = {
+  return {
     generationId: stored.generation,
     protocolType: stored.protocolType,
     protocolName: stored.protocol,
@@ -120,7 +119,6 @@ export function decodeGroup(groupId: string, value: Buffer, now: () => number, m
     stateTimestampMs: stored.currentStateTimestamp < 0 ? undefined : stored.currentStateTimestamp,
     members,
   };
-  return Group.restore(groupId, now, snapshot, memory);
 }
 
 function offsetKey(groupId: string, { topic, partition }: TopicPartition): Buffer {
