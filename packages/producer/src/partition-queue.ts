@@ -14,6 +14,7 @@ export class PartitionQueue {
   readonly waiting: ProduceBatch[] = [];
   /** Sent and not answered yet, in the order of sending. */
   readonly inFlight: ProduceBatch[] = [];
+  #batchesSent = 0;
   /** `Clock.monotonic` before which nothing is sent, after an error. */
   retryAtMs = 0;
   /** Errors in a row, which the backoff grows with. */
@@ -129,6 +130,18 @@ export class PartitionQueue {
   isOvertaken(batch: ProduceBatch): boolean {
     const ahead = (batch.baseSequence - this.acknowledgedSequence) & SEQUENCE_MASK;
     return batch.identity === this.identity && ahead > SEQUENCE_MASK / 2;
+  }
+
+  sent(batch: ProduceBatch): void {
+    batch.place = this.#batchesSent;
+    this.#batchesSent += 1;
+    this.inFlight.push(batch);
+  }
+
+  /** How many batches were sent since the oldest that is not answered, which counts. */
+  get sentSinceOldest(): number {
+    const [oldest] = this.inFlight;
+    return oldest === undefined ? 0 : this.#batchesSent - oldest.place;
   }
 
   /** Stamps the batch with the next sequence, unless it was stamped when it was first sent. */

@@ -47,6 +47,8 @@ export class ProduceBatch {
   bufferedBytes = 0;
   /** How often the batch has been sent. */
   attempts = 0;
+  /** Which of its partition's batches it was when it was sent last. */
+  place = -1;
   /** Whether it was sent and no answer told what became of it: it may be in the log. */
   outcomeUnknown = false;
   /** The sequence of the first record under `identity`, or -1 while none is assigned. */

@@ -28,6 +28,9 @@ export interface SenderSettings {
 /** Without sequences a retry could overtake the batch after it, so a partition has one batch in flight (as `max.in.flight=1`). */
 const IN_FLIGHT_PER_PARTITION_UNORDERED = 1;
 
+/** So many batches of a producer a leader knows again (Kafka's `NUM_BATCHES_TO_RETAIN`): one before them that comes again is refused though it is there. */
+const BATCHES_REMEMBERED = 5;
+
 /** What one drain has collected for one broker. */
 interface OutgoingRequest {
   readonly queues: PartitionQueue[];
@@ -203,6 +206,8 @@ export class Sender {
   #readyAt(queue: PartitionQueue, batch: ProduceBatch, nowMs: number): number {
     const retried = batch.attempts > 0;
     if (queue.inFlight.length >= this.#inFlightPerPartitionMax) return Number.POSITIVE_INFINITY;
+    // Where a leader was replaced, answers of the new one may come before one that the old one owes.
+    if (this.#settings.idempotent && queue.sentSinceOldest >= BATCHES_REMEMBERED) return Number.POSITIVE_INFINITY;
     // A batch that is sent again goes alone: whether those after it are wanted shows in its answer.
     if (queue.inFlight.length > 0 && (retried || queue.inFlight[0]!.attempts > 1)) return Number.POSITIVE_INFINITY;
     if (queue.inFlight.length > 0 && this.#settings.idempotent && !queue.isKnownToLeader) {
@@ -250,7 +255,7 @@ export class Sender {
     request.queues.push(queue);
     request.batches.push(batch);
     request.bytes += batch.sizeBytes;
-    queue.inFlight.push(batch);
+    queue.sent(batch);
   }
 
   #send(brokerId: number, collected: OutgoingRequest): void {
