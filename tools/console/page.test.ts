@@ -356,7 +356,7 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
       ['/local/nodes/77', 'Broker 77 is not in local'],
       ['/local/groups/nobodys', 'There is no group nobodys'],
       ['/local/topics/orders?m=abc', 'There is no such message'],
-      ['/local/topics/orders?tab=abc', '119'],
+      ['/local/topics/orders?tab=abc', 'JSON lines'],
       ['/local/topics/orders?partition=abc', 'partition: is no number'],
     ] as const) {
       await page.goto(origin + path);
