@@ -126,8 +126,9 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
   async #load(partition: CoordinatorPartition<State>): Promise<void> {
     const { clock, logger, owner } = this.#options;
     const { index } = partition;
-    const startMs = clock.monotonic();
     try {
+      // Whatever fails in here is tried again: outside, the partition would be "loading" for good.
+      const startMs = clock.monotonic();
       const loader = owner.newLoader();
       const { errorCode } = await this.#log.readAll(index, (batches) => loader.addBatches(batches));
       if (this.#partitions.get(index) !== partition) return;

@@ -50,6 +50,25 @@ describe('a partition that is being read', () => {
     expect(test.offset()).toBe(1);
   });
 
+  it('is read again when something fails before the first record is read', async () => {
+    const test = await TestCoordinator.start();
+    await test.commit(1);
+    const monotonic = test.clock.monotonic.bind(test.clock);
+    let failures = 0;
+    test.clock.monotonic = () => {
+      // What else asks for the time is not what is tried.
+      if (failures === 0 && new Error().stack?.includes('load')) {
+        failures += 1;
+        throw new Error('no clock');
+      }
+      return monotonic();
+    };
+    test.restart();
+    await test.advance(5_000);
+    expect(failures).toBe(1);
+    expect(test.offset()).toBe(1);
+  });
+
   it.each([
     [
       ErrorCode.REQUEST_TIMED_OUT,
