@@ -77,9 +77,11 @@ export class CleanedLoad {
   readonly topics: readonly string[] = TOPICS.map(({ topic }) => topic);
   readonly #bootstrapServers: string;
   readonly #admin: Admin;
+  readonly #paceMs: number | undefined;
   #parts: readonly Part[] = [];
 
-  constructor(bootstrapServers: string, admin: Admin) {
+  constructor(bootstrapServers: string, admin: Admin, paceMs?: number) {
+    this.#paceMs = paceMs;
     this.#bootstrapServers = bootstrapServers;
     this.#admin = admin;
   }
@@ -93,7 +95,8 @@ export class CleanedLoad {
     this.#parts = TOPICS.map((plan) => {
       const { topic } = plan;
       const ledger = new Ledger();
-      const target = { bootstrapServers: this.#bootstrapServers, topic, partitions: PARTITIONS, ledger, keys: KEYS };
+      const own = { topic, partitions: PARTITIONS, ledger, keys: KEYS };
+      const target = { ...own, bootstrapServers: this.#bootstrapServers, paceMs: this.#paceMs };
       return { plan, ledger, producer: new SdkPaced(target, { batchBytes: BATCH_BYTES }) };
     });
   }

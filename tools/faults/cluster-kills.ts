@@ -28,6 +28,8 @@ export interface ClusterKillsOptions extends ClusterOptions {
   readonly stopEvery?: number;
   /** How long the cluster is left alone, once it is whole, before the next round; a broker that has only just started answers slowly. Default: 0. */
   readonly calmMs?: number;
+  /** See {@link ClusterLoadOptions}. */
+  readonly paceMs?: number | undefined;
   /** The same for brokers that come back with an empty disk. On an ensemble only: the parent of a local cluster is too quick. */
   readonly emptyEvery?: number;
   /** The same for brokers that are paused beyond their session. */
@@ -111,8 +113,8 @@ class ClusterKills {
     this.#options = options;
     this.#cluster = cluster;
     this.#random = seededRandom(options.seed);
-    const { isEveryReplicaRead, hasJava } = options;
-    const how = { isCleaning: true, isEveryReplicaRead, hasJava };
+    const { isEveryReplicaRead, hasJava, paceMs } = options;
+    const how = { isCleaning: true, isEveryReplicaRead, hasJava, paceMs };
     this.#load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length, how);
   }
 
@@ -129,6 +131,7 @@ class ClusterKills {
     const ending = this.#ending(round);
     const committed = this.#load.commits();
     const { brokerId, led } = await this.#whom(victim, round);
+    if (victim !== 'keeper') await this.#cluster.find(brokerId);
     // The preferred leaders have only just taken over: a gap of that is over when the round's begins.
     await this.#load.acknowledgedFromNowOn(led);
     for (const { gaps } of this.#load.producers) gaps?.begin();

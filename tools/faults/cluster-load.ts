@@ -44,6 +44,8 @@ export interface LoadReport {
 export interface ClusterLoadOptions {
   /** Whether topics that are compacted, or whose old segments are deleted, are among the load's. Default: no. */
   readonly isCleaning?: boolean;
+  /** A record of each client for each partition so often. Default: 10. */
+  readonly paceMs?: number | undefined;
   /** Whether Java's producer is in the load. It needs a JDK and Kafka's jars. Default: no. */
   readonly hasJava?: boolean | undefined;
   /** Whether what every replica has of them is held against what was acknowledged, and not what leaders have alone. Default: no. */
@@ -65,9 +67,9 @@ export class ClusterLoad {
   constructor(bootstrapServers: string, replicas: number, options: ClusterLoadOptions = {}) {
     this.#replicas = replicas;
     this.#options = options;
-    this.#target = { bootstrapServers, topic: TOPIC, partitions: PARTITIONS, ledger: this.ledger };
+    this.#target = { bootstrapServers, topic: TOPIC, partitions: PARTITIONS, ledger: this.ledger, paceMs: options.paceMs };
     this.admin = new Admin({ bootstrapServers, apiTimeoutMs: SETTLE_MS_MAX });
-    this.#cleaned = options.isCleaning === true ? new CleanedLoad(bootstrapServers, this.admin) : undefined;
+    this.#cleaned = options.isCleaning === true ? new CleanedLoad(bootstrapServers, this.admin, options.paceMs) : undefined;
   }
 
   get producers(): readonly PacedProducer[] {

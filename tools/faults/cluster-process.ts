@@ -18,6 +18,8 @@ export type Engine = (typeof ENGINES)[number];
 export interface ClusterProcesses {
   /** `host:port` of all brokers, with commas. */
   readonly bootstrapServers: string;
+  /** Looks up what ending a broker takes, which holds its clients up: before what is measured begins. */
+  find(brokerId: number): Promise<void>;
   /** Ends a broker without warning, and resolves when it has ended. Somebody has to start it again, or does so by himself. */
   kill(brokerId: number): Promise<void>;
   /** Stops a broker in order, so that it hands over what it leads, and resolves when it has. */
@@ -83,6 +85,8 @@ type LocalClusterOptions = Pick<SpawnedBrokerOptions, 'folder' | 'settings'> & {
 class LocalCluster implements ClusterProcesses {
   readonly #options: LocalClusterOptions;
   #parent: SpawnedBroker;
+  /** Processes of brokers that were looked up, each for one use: who is started again is another process. */
+  readonly #found = new Map<number, number>();
   /** Parents that were killed; each is seen to have ended when its brokers have. */
   readonly #ended: Promise<unknown>[] = [];
 
@@ -112,6 +116,10 @@ class LocalCluster implements ClusterProcesses {
 
   get bootstrapServers(): string {
     return BROKER_IDS.map((_, index) => `127.0.0.1:${this.#options.port + index}`).join(',');
+  }
+
+  async find(brokerId: number): Promise<void> {
+    this.#found.set(brokerId, await this.#pidOf(brokerId));
   }
 
   async kill(brokerId: number): Promise<void> {
@@ -149,6 +157,9 @@ class LocalCluster implements ClusterProcesses {
 
   /** Asked for without holding up the clients, which are measured in this process. */
   async #pidOf(brokerId: number): Promise<number> {
+    const found = this.#found.get(brokerId);
+    this.#found.delete(brokerId);
+    if (found !== undefined) return found;
     const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,args=']);
     for (const line of stdout.split('\n')) {
       const [, pid, parent, title] = /^\s*(\d+)\s+(\d+)\s+(.*?)\s*$/.exec(line) ?? [];

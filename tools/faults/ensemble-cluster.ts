@@ -124,6 +124,9 @@ export class EnsembleCluster {
     return this.#options.logDirsOf?.(brokerId, own) ?? [own];
   }
 
+  /** Its processes are known here. */
+  async find(): Promise<void> {}
+
   async kill(brokerId: number): Promise<void> {
     await this.#brokers.get(brokerId)?.end('SIGKILL');
   }

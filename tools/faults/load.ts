@@ -23,6 +23,8 @@ export interface LoadTarget {
   readonly ledger: Ledger;
   /** Records get one of so many keys, and some are tombstones; undefined for records without a key. */
   readonly keys?: number;
+  /** A record for each partition so often, in milliseconds. Default: 10. */
+  readonly paceMs?: number | undefined;
 }
 
 const client = ({ bootstrapServers }: LoadTarget) => ({

@@ -22,6 +22,7 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
        pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--rolling] [--json]
                               [--stop-every N] [--empty-every N] [--pause-every N] [--keeper-every N] [--calm-ms 0]
+                              [--pace-ms 10]
                               [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--java]
        pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--java] [--json]
        pnpm faults events     [--rounds 20] [--seed N] [--folder DIR] [--event quorum|full-disk|resize|...]... [--outage-ms 30000]
@@ -54,6 +55,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string' },
     'stop-every': { type: 'string', default: '0' },
     'calm-ms': { type: 'string', default: '0' },
+    'pace-ms': { type: 'string' },
     'empty-every': { type: 'string', default: '0' },
     'pause-every': { type: 'string', default: '0' },
     'keeper-every': { type: 'string', default: '0' },
@@ -156,6 +158,7 @@ async function runKills(): Promise<void> {
     seed,
     stopEvery: Number(values['stop-every']),
     calmMs: Number(values['calm-ms']),
+    paceMs: values['pace-ms'] === undefined ? undefined : Number(values['pace-ms']),
     emptyEvery: Number(values['empty-every']),
     pauseEvery: Number(values['pause-every']),
     keeperEvery: Number(values['keeper-every']),

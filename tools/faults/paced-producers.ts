@@ -9,7 +9,7 @@ import { connectKafkaJs } from '../clients/kafkajs.ts';
 import { loadValue } from './ledger.ts';
 import { type LoadTarget, loadMessage } from './load.ts';
 
-/** A record for each partition so often. */
+/** A record for each partition so often, where a target says nothing else. */
 export const PACE_MS = 10;
 /** Long enough for every outage of a run: nothing may fail for want of patience. */
 export const PATIENCE_MS = 300_000;
@@ -87,7 +87,7 @@ export class SdkPaced implements PacedProducer {
   async #sendAll(): Promise<void> {
     while (!this.#isStopping) {
       if (this.#unacknowledged < UNACKNOWLEDGED_MAX) for (const partition of this.#sent.keys()) this.#send(partition);
-      await sleep(PACE_MS);
+      await sleep(this.#target.paceMs ?? PACE_MS);
     }
   }
 
@@ -179,7 +179,7 @@ export class KafkaJsPaced implements PacedProducer {
       }
       this.#acknowledged[partition] = sequence + 1;
       this.gaps.acknowledged(partition);
-      await sleep(PACE_MS);
+      await sleep(this.#target.paceMs ?? PACE_MS);
     }
   }
 
@@ -232,7 +232,7 @@ export class KcatPaced implements PacedProducer {
   async #sendAll(): Promise<void> {
     for (; !this.#isStopping; this.#sent += 1) {
       this.#process.stdin?.write(`${loadValue({ producer: this.id, partition: 0, sequence: this.#sent })}\n`);
-      await sleep(PACE_MS);
+      await sleep(this.#target.paceMs ?? PACE_MS);
     }
   }
 
