@@ -1,8 +1,8 @@
-/** Writes the lists of APIs into README: `node tools/readme/main.ts`. */
+/** Writes the lists of APIs into `docs/compatibility.md`: `node tools/readme/main.ts`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { apiLists } from './api-lists.ts';
 
-const README = new URL('../../README.md', import.meta.url);
+const PAGE = new URL('../../docs/compatibility.md', import.meta.url);
 const COLUMNS = 120;
 
 /** A sentence as a quotation of lines of some length. */
@@ -17,11 +17,11 @@ function quoted(sentence: string): string {
 }
 
 const { served, missing } = await apiLists();
-let readme = readFileSync(README, 'utf8');
+let page = readFileSync(PAGE, 'utf8');
 for (const [begin, sentence] of [
   ['The broker serves: ', served],
   ['Not served: ', missing],
 ]) {
-  readme = readme.replace(new RegExp(`> ${begin}[^.]*\\.(\\n|$)`), `${quoted(sentence!)}\n`);
+  page = page.replace(new RegExp(`> ${begin}[^.]*\\.(\\n|$)`), `${quoted(sentence!)}\n`);
 }
-writeFileSync(README, readme);
+writeFileSync(PAGE, page);

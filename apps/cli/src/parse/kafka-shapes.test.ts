@@ -134,9 +134,9 @@ describe("a command line in the shape of Kafka's tools", () => {
     expect(() => fromKafkaShape(words(line))).toThrow(expect.objectContaining({ code: 'CLI_USAGE', message, hint }));
   });
 
-  it('takes what Kafka and Millrace share from the README table as the command beside it', () => {
-    const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8');
-    const rows = [...readme.matchAll(/^\| `(kafka-[\w-]+\.sh [^`]*)` \| `millrace ([^`]*)` \|$/gm)];
+  it('takes what Kafka and Millrace share in the table of the page as the command beside it', () => {
+    const page = readFileSync(new URL('../../../../docs/kafka-commands.md', import.meta.url), 'utf8');
+    const rows = [...page.matchAll(/^\| `(kafka-[\w-]+\.sh [^`]*)` \| `millrace ([^`]*)` \|$/gm)];
     // Those are answered with the right command, or name files and users otherwise.
     const shapes = rows.filter(([, kafka]) => !/^kafka-(?:delete-records|acls|server-start)\.sh/.test(kafka!));
     expect(shapes.length).toBeGreaterThan(15);

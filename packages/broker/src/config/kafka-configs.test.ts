@@ -92,12 +92,12 @@ it('no config is both used and kept', () => {
   expect(Object.keys(keptDefinitions).filter((name) => Object.hasOwn(brokerDefinitions, name))).toEqual([]);
 });
 
-it('README lists the defaults that differ, with both values', () => {
-  const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8');
+it('the page on what is compatible lists the defaults that differ, with both values', () => {
+  const page = readFileSync(new URL('../../../../docs/compatibility.md', import.meta.url), 'utf8');
   const all = tables.flatMap(([kind, table]) => kafkaConfigs(kind).map((kafka) => ({ kafka, own: table[kafka.name] })));
   for (const name of OTHER_DEFAULTS) {
     const { kafka, own } = all.find((each) => each.kafka.name === name) ?? {};
     const here = formatConfigValue(own?.type ?? 'STRING', own?.defaultValue ?? '');
-    expect(readme).toContain(`| \`${name}\` | \`${here}\` | \`${kafka?.defaultValue}\` |`);
+    expect(page).toContain(`| \`${name}\` | \`${here}\` | \`${kafka?.defaultValue}\` |`);
   }
 });

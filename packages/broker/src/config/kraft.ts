@@ -17,7 +17,11 @@ const LISTENERS = ['listeners', 'advertised.listeners'];
  */
 export function readKraft(properties: ConfigProperties): KraftReading {
   const roles = listOf(properties['process.roles']);
-  const fault = (name: string, message: string): KraftReading => ({ properties, faults: [{ name, message }] });
+  // That nothing says how the controller's listener is secured follows from the fault, and would advise to do so.
+  const fault = (name: string, message: string): KraftReading => ({
+    properties: withoutEmpty(withoutListeners(properties)),
+    faults: [{ name, message }],
+  });
   if (roles.length === 0) {
     const stray = [...VOTERS, 'controller.listener.names'].find((name) => listOf(properties[name]).length > 0);
     if (stray === undefined) return { properties, faults: [] };
@@ -65,6 +69,12 @@ function withoutListeners(properties: ConfigProperties): ConfigProperties {
   // Advertised was the controller alone.
   if (cleaned['advertised.listeners'] === '') delete cleaned['advertised.listeners'];
   return cleaned;
+}
+
+function withoutEmpty(properties: ConfigProperties): ConfigProperties {
+  return Object.fromEntries(
+    Object.entries(properties).filter(([name, text]) => !LISTENERS.includes(name) || text !== ''),
+  );
 }
 
 function listOf(text: string | undefined): readonly string[] {

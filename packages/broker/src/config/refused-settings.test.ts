@@ -123,5 +123,9 @@ describe('settings of KRaft', () => {
     [{ 'process.roles': '' }, /controller\.quorum\.voters belongs to KRaft.*Remove it/],
   ])('are refused with what to do where they mean more: %o', (changes, message) => {
     expect(problems({ ...combined, ...changes }).join()).toMatch(message);
+    // How the controller's listener is secured is nothing to mend: there is none.
+    const { 'listener.security.protocol.map': _, ...unmapped } = combined;
+    expect(problems({ ...unmapped, ...changes })).toEqual([expect.stringMatching(message)]);
+    expect(problems({ ...unmapped, ...changes, listeners: 'CONTROLLER://:9093' })).toHaveLength(1);
   });
 });

@@ -1,4 +1,5 @@
 import type { Disk } from '@millrace/ports';
+import { checkpointKey, readOffsetCheckpoint } from '../checkpoint-file.ts';
 import { isWrongKind, LogError, MalformedFileError, messageOf, systemCodeOf } from '../errors.ts';
 import {
   LOCK_FILE,
@@ -7,8 +8,10 @@ import {
   offsetOfFileName,
   PARTITION_METADATA,
   parsePartitionFolderName,
+  RECOVERY_POINT_CHECKPOINT,
 } from '../file-names.ts';
 import { lockFolder } from '../log-directory.ts';
+import { holdsPartition } from '../partition-folders.ts';
 import { logFileKind, readLogFile } from './file-entries.ts';
 import { type SegmentProblem, verifySegment } from './verify-segment.ts';
 
@@ -131,16 +134,29 @@ class DirectoryVerification {
     if (own !== undefined && names.some((name) => offsetOfFileName(name, LOG_SUFFIX) !== undefined)) {
       return [await this.#lookAt(own.topic, own.partition, this.#folder)];
     }
+    const known = await this.#known();
     const partitions: FoundPartition[] = [];
     for (const name of names) {
       const found = parsePartitionFolderName(name);
       if (found === undefined) await this.#readSmallFile(undefined, this.#folder, name);
       else
         await this.#orReport(undefined, name, async () => {
-          partitions.push(await this.#lookAt(found.topic, found.partition, `${this.#folder}/${name}`));
+          const folder = `${this.#folder}/${name}`;
+          const isKnown = known.has(checkpointKey(found.topic, found.partition));
+          if (!isKnown && !(await holdsPartition(this.#disk, folder))) return;
+          partitions.push(await this.#lookAt(found.topic, found.partition, folder));
         });
     }
     return partitions;
+  }
+
+  /** What the broker knew of, whatever is left of it; nothing where that cannot be read, which is told as damage. */
+  async #known(): Promise<ReadonlyMap<string, number>> {
+    try {
+      return await readOffsetCheckpoint(this.#disk, `${this.#folder}/${RECOVERY_POINT_CHECKPOINT}`);
+    } catch {
+      return new Map();
+    }
   }
 
   async #lookAt(topic: string, partition: number, folder: string): Promise<FoundPartition> {
