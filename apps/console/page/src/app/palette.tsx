@@ -3,7 +3,7 @@ import { type KeyboardEvent, type ReactNode, useMemo, useState } from 'react';
 import { pathPart } from '../../../src/api/names.ts';
 import { useApi, useCluster } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
-import { shownName } from '../lib/visible.ts';
+import { Name } from '../ui/name.tsx';
 import { Dialog } from '../ui/parts.tsx';
 import { usePages } from './pages.ts';
 
@@ -62,8 +62,10 @@ export function Palette({ onClose }: { onClose: () => void }): ReactNode {
             aria-selected={index === at}
             onClick={() => go(target)}
           >
-            <span>{shownName(target.name)}</span>
-            <small>{target.kind}</small>
+            <span>
+              <Name>{target.name}</Name>
+            </span>
+            <small className="kept">{target.kind}</small>
           </div>
         ))}
       </div>
