@@ -69,6 +69,11 @@ export function Palette({ onClose }: { onClose: () => void }): ReactNode {
           </div>
         ))}
       </div>
+      {found.length === 0 && (
+        <p className="note" role="status">
+          {say('noMatch')}
+        </p>
+      )}
     </Dialog>
   );
 }
