@@ -67,17 +67,24 @@ function columnsOf(say: Say, abort: ((id: string) => void) | undefined): Column<
       id: 'id',
       title: 'ID',
       by: ({ id }) => id,
-      cell: ({ id }) => (
-        <code className="wrap">
-          <Name>{id}</Name>
-        </code>
+      cell: ({ id, state }) => (
+        <>
+          <code className="wrap">
+            <Name>{id}</Name>
+          </code>
+          {/* Where there is no room for a column of its own. */}
+          <div className="in-hand">
+            <State state={state} />
+          </div>
+        </>
       ),
     },
     {
       id: 'state',
       title: say('state'),
+      isSecondary: true,
       by: ({ state }) => state,
-      cell: ({ state }) => <span className={`tag ${isOpen(state) ? 'warn' : ''}`}>{state}</span>,
+      cell: ({ state }) => <State state={state} />,
     },
     {
       id: 'since',
@@ -124,6 +131,10 @@ function columnsOf(say: Say, abort: ((id: string) => void) | undefined): Column<
         ),
     },
   ];
+}
+
+function State({ state }: Pick<TransactionRow, 'state'>): ReactNode {
+  return <span className={`tag ${isOpen(state) ? 'warn' : ''}`}>{state}</span>;
 }
 
 function isOpen(state: string): boolean {
