@@ -104,7 +104,7 @@ function columnsOf(say: Say, abort: ((id: string) => void) | undefined): Column<
     },
     {
       id: 'producer',
-      title: say('producerId'),
+      title: `${say('producerId')} · ${say('epoch')}`,
       isNumber: true,
       isSecondary: true,
       by: ({ producerId }) => producerId,
