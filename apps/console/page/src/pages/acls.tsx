@@ -66,7 +66,7 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
       title: say('principal'),
       by: ({ principal }) => principal,
       cell: ({ principal }) => (
-        <code className="wrap">
+        <code className="wrap squeezed">
           <Name>{principal}</Name>
         </code>
       ),
@@ -74,16 +74,23 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
     {
       id: 'permission',
       title: say('permission'),
+      isSecondary: true,
       by: ({ permission }) => permission,
-      cell: ({ permission }) => (
-        <span className={`tag ${permission === 'allow' ? 'well' : 'bad'}`}>{say(permission)}</span>
-      ),
+      cell: ({ permission }) => <Permission permission={permission} />,
     },
     {
       id: 'operation',
       title: say('operation'),
       by: ({ operation }) => operation,
-      cell: ({ operation }) => operation,
+      cell: ({ permission, operation }) => (
+        <>
+          {operation}
+          {/* Where there is no room for a column of its own. */}
+          <div className="in-hand">
+            <Permission permission={permission} />
+          </div>
+        </>
+      ),
     },
     {
       id: 'resource',
@@ -92,7 +99,7 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
       cell: ({ resource, name, pattern }) => (
         <>
           {resource}{' '}
-          <code className="wrap">
+          <code className="wrap squeezed">
             <Name>{name}</Name>
             {pattern === 'prefixed' && '…'}
           </code>
@@ -118,6 +125,11 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
         ),
     },
   ];
+}
+
+function Permission({ permission }: Pick<AclRow, 'permission'>): ReactNode {
+  const say = useWords();
+  return <span className={`tag ${permission === 'allow' ? 'well' : 'bad'}`}>{say(permission)}</span>;
 }
 
 const FIRST: AclRow = {
