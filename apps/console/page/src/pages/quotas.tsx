@@ -63,7 +63,7 @@ function columnsOf(say: Say, edit: ((row: QuotaRow) => void) | undefined): Colum
         edit === undefined ? (
           entityText(row, say)
         ) : (
-          <button type="button" className="link" onClick={() => edit(row)}>
+          <button type="button" className="link wrap" onClick={() => edit(row)}>
             {entityText(row, say)}
           </button>
         ),
