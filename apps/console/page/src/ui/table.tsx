@@ -104,7 +104,7 @@ function Head<Row>(props: {
       ) : (
         <button type="button" className="sort" onClick={() => onSort({ id: column.id, isDown })}>
           {column.title}
-          <span aria-hidden="true">{order === undefined ? '' : order === 'descending' ? ' ↓' : ' ↑'}</span>
+          <span aria-hidden="true">{order === undefined ? '' : order === 'descending' ? '\u00a0↓' : '\u00a0↑'}</span>
         </button>
       )}
     </th>
