@@ -77,7 +77,7 @@ function columnsOf(say: Say, remove: ((credential: Credential) => void) | undefi
       cell: ({ user, credentials }) => (
         <span className="lags">
           {credentials.map(({ mechanism, iterations }) => (
-            <span key={mechanism}>
+            <span key={mechanism} className="kept">
               {mechanism} <span className="faint">× {number(iterations)}</span>
               {remove !== undefined && (
                 <button
