@@ -228,9 +228,15 @@ function HeaderRows(props: {
     <>
       {headers.map(({ id, name, value }) => (
         <div className="pair" key={id}>
-          <input aria-label={say('name')} value={name} onChange={(event) => edit(id, { name: event.target.value })} />
+          <input
+            aria-label={say('name')}
+            placeholder={say('name')}
+            value={name}
+            onChange={(event) => edit(id, { name: event.target.value })}
+          />
           <input
             aria-label={say('value')}
+            placeholder={say('value')}
             value={value}
             onChange={(event) => edit(id, { value: event.target.value })}
           />
