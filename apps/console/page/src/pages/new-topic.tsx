@@ -165,7 +165,7 @@ function ConfigValue(props: {
     return (
       <input
         aria-label={say('value')}
-        placeholder={help?.byDefault ?? ''}
+        placeholder={help?.byDefault ?? say('value')}
         value={value}
         onChange={(event) => onChange(event.target.value)}
         spellCheck={false}
