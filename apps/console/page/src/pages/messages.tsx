@@ -6,6 +6,7 @@ import { type Reading, useReading } from '../lib/reading.ts';
 import type { TopicSearch } from '../lib/searches.ts';
 import { useWords } from '../lib/settings.ts';
 import { visible } from '../lib/visible.ts';
+import type { Word } from '../lib/words.ts';
 import { Empty, Problem } from '../ui/parts.tsx';
 import { saveMessages } from './export.ts';
 
@@ -47,7 +48,12 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
       <PlanForm search={search} partitions={partitions} go={go} isLive={isLive} setLive={setLive} />
       <Progress reading={reading} isLive={isLive} />
       {reading.error !== undefined && <Problem error={reading.error} />}
-      <List reading={reading} onOpen={({ partition, offset }) => go({ m: `${partition}-${offset}` })} />
+      <List
+        reading={reading}
+        search={search}
+        go={go}
+        onOpen={({ partition, offset }) => go({ m: `${partition}-${offset}` })}
+      />
       <footer className="pages">
         {cursors.length > 0 && (
           <button type="button" onClick={() => setCursors([])}>
@@ -218,10 +224,37 @@ function Progress({ reading, isLive }: { reading: Reading; isLive: boolean }): R
   );
 }
 
-function List({ reading, onOpen }: { reading: Reading; onOpen: (message: Message) => void }): ReactNode {
+/** In the place of messages of which there are none where one has looked: what else can be looked at. */
+function Nothing({ search, go }: { search: TopicSearch; go: (change: Partial<TopicSearch>) => void }): ReactNode {
   const say = useWords();
+  const offer = (word: Word, change: Partial<TopicSearch>): ReactNode => (
+    <button type="button" className="link" onClick={() => go(change)}>
+      {say(word)}
+    </button>
+  );
+  return (
+    <Empty>
+      {say(search.q === undefined ? 'noMessages' : 'noneFound')}
+      <span className="offers">
+        {(search.from === 'offset' || search.from === 'time') &&
+          offer('lookFromBeginning', { from: 'beginning', at: undefined })}
+        {search.partition !== undefined && offer('lookInAll', { partition: undefined })}
+        {search.q !== undefined && offer('lookWithoutSearch', { q: undefined })}
+      </span>
+    </Empty>
+  );
+}
+
+function List(props: {
+  reading: Reading;
+  search: TopicSearch;
+  go: (change: Partial<TopicSearch>) => void;
+  onOpen: (message: Message) => void;
+}): ReactNode {
+  const say = useWords();
+  const { reading, search, go, onOpen } = props;
   const { messages, isReading } = reading;
-  if (messages.length === 0 && !isReading && reading.error === undefined) return <Empty>{say('noMessages')}</Empty>;
+  if (messages.length === 0 && !isReading && reading.error === undefined) return <Nothing search={search} go={go} />;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     <section className="table" tabIndex={0} aria-label={say('messages')} aria-busy={isReading}>
