@@ -171,7 +171,8 @@ const en = {
   largest: 'Largest replicas',
   searchAcls: 'Search rules',
   searchTransactions: 'Search all transactional ids',
-  noAuthorizer: 'This cluster asks nobody for rights: it has no authorizer.',
+  noAuthorizer:
+    'Everybody may do everything in this cluster: it has no authorizer. There are rules once its brokers have authorizer.class.name.',
   noAcls: 'There are no rules yet.',
   noUsers: 'This cluster keeps no passwords.',
   noQuotas: 'Nobody is held to a quota.',
@@ -425,7 +426,8 @@ const ko: Record<Word, string> = {
   largest: '가장 큰 복제본',
   searchAcls: '규칙 검색',
   searchTransactions: '모든 트랜잭션 ID에서 검색',
-  noAuthorizer: '이 클러스터는 권한을 확인하지 않습니다. 권한 부여자가 없습니다.',
+  noAuthorizer:
+    '이 클러스터에는 권한 부여자가 없어 누구나 모든 작업을 할 수 있습니다. 브로커에 authorizer.class.name을 설정하면 규칙을 쓸 수 있습니다.',
   noAcls: '아직 규칙이 없습니다.',
   noUsers: '이 클러스터에는 저장된 비밀번호가 없습니다.',
   noQuotas: '할당량이 설정되지 않았습니다.',
