@@ -65,7 +65,7 @@ function columnsOf(say: Say, open: (config: ConfigRow) => void): Column<ConfigRo
       by: ({ value }) => value,
       cell: (config) => (
         <>
-          <code className="wrap">
+          <code className={config.value === '' ? 'faint' : 'wrap'}>
             <Breakable>{shownValue(config)}</Breakable>
           </code>
           <Meaning name={config.name} value={config.value} />
@@ -97,7 +97,8 @@ function sourceIn(say: Say, source: string): string {
 }
 
 function shownValue({ value, isSensitive }: ConfigRow): string {
-  return isSensitive ? '••••••' : (value ?? '–');
+  if (isSensitive) return '••••••';
+  return value === '' ? '""' : (value ?? '–');
 }
 
 /** What a number stands for, where its name says the unit. */
