@@ -23,6 +23,8 @@ describe('the meaning of a number of a config', () => {
     ['delete.retention.ms', '86400000', '1 d'],
     ['max.message.bytes', '1048588', '1.0 MiB'],
     ['flush.ms', '9223372036854775807', '∞'],
+    ['log.retention.bytes', '-1', '∞'],
+    ['compression.gzip.level', '-1', undefined],
     ['num.partitions', '86400000', undefined],
     ['retention.ms', '12', undefined],
   ])('%s of %s', (name, value, meaning) => expect(meaningOf(name, value)).toBe(meaning));

@@ -55,7 +55,7 @@ const LONGEST = '9223372036854775807';
 
 /** What the number of a config means, where its name says the unit; undefined for what is short anyhow. */
 export function meaningOf(name: string, value: string): string | undefined {
-  if (value === LONGEST) return '∞';
+  if (value === LONGEST || (value === '-1' && /(^|\.)retention\.(ms|bytes)$/.test(name))) return '∞';
   if (!/^\d{4,15}$/.test(value)) return undefined;
   if (name.endsWith('.ms')) return span(Number(value));
   return name.endsWith('.bytes') ? bytes(Number(value)) : undefined;
