@@ -149,7 +149,7 @@ function EditConfig(props: {
   onClose: () => void;
 }): ReactNode {
   const say = useWords();
-  const { name, value, documentation, defaultValue } = props.config;
+  const { name, value, documentation, defaultValue, source } = props.config;
   const [typed, setTyped] = useState(value ?? '');
   const [isUnset, setUnset] = useState(false);
   const change = (): Promise<unknown> =>
@@ -163,11 +163,13 @@ function EditConfig(props: {
       <Field label={say('value')}>
         <input value={typed} disabled={isUnset} onChange={(event) => setTyped(event.target.value)} spellCheck={false} />
       </Field>
-      <label className="check">
-        <input type="checkbox" checked={isUnset} onChange={(event) => setUnset(event.target.checked)} />
-        {say('unset')} {defaultValue !== null && <code className="wrap">{visible(defaultValue)}</code>}
-        <Meaning name={name} value={defaultValue} />
-      </label>
+      {source !== 'default' && (
+        <label className="check">
+          <input type="checkbox" checked={isUnset} onChange={(event) => setUnset(event.target.checked)} />
+          {say('unset')} {defaultValue !== null && <code className="wrap">{visible(defaultValue)}</code>}
+          <Meaning name={name} value={defaultValue} />
+        </label>
+      )}
     </ChangeForm>
   );
 }
