@@ -58,14 +58,14 @@ const PAGES: Readonly<Record<string, Place>> = {
   none: ['/big/topics/orders?q=nothing-of-that-kind&from=offset&at=335000&partition=0', '.empty'],
   partitions: ['/big/topics/orders?tab=partitions', '.replica'],
   configs: ['/big/topics/orders?tab=configs', 'text=retention.ms'],
-  config: ['/big/topics/orders?tab=configs', 'text=retention.ms', 'text=retention.ms'],
+  config: ['/big/topics/orders?tab=configs', 'text=retention.ms', 'text="retention.ms"'],
   readers: ['/big/topics/orders?tab=readers', 'table tbody tr'],
   groups: ['/big/groups', 'table tbody tr'],
   group: ['/big/groups/group-7', 'table tbody tr'],
   reset: ['/big/groups/group-7', 'table tbody tr', '.actions button >> nth=0'],
   members: [`/big/groups/readers-of-${LONG}`, 'table tbody tr'],
   nodes: ['/big/nodes', 'section.table'],
-  node: ['/big/nodes/1', 'table code'],
+  node: ['/big/nodes/1', 'text=advertised.listeners'],
   transactions: ['/big/transactions', 'table tbody tr'],
   access: ['/big/access', '.empty'],
   missing: ['/big/topics/no-such-topic', '.empty'],
@@ -191,7 +191,10 @@ async function pictures(browser: Browser, origin: string, into: string, pages: r
         await page.setViewportSize({ width: WIDTHS.at(-1) ?? 0, height: HEIGHT });
         await page.goto(origin + path);
         await page.waitForSelector(there, { timeout: 15_000 }).catch(() => tell(`${path}: nothing there`));
-        if (press !== undefined) await page.locator(press).first().click();
+        if (press !== undefined) {
+          await page.locator(press).first().click();
+          await page.waitForSelector('dialog').catch(() => tell(`${path}: nothing opened`));
+        }
         for (const width of WIDTHS) {
           await page.setViewportSize({ width, height: HEIGHT });
           await page.screenshot({ path: join(into, `${name}-${width}-${theme}-${locale.slice(0, 2)}.png`) });
