@@ -86,8 +86,14 @@ function columnsOf(say: Say, cluster: string): Column<GroupRow>[] {
       cell: ({ topics }) => (
         <span className="lags">
           {topics.slice(0, 3).map((topic) => (
-            <Link key={topic} to="/$cluster/topics/$topic" params={{ cluster, topic }} search={{ tab: 'readers' }}>
-              {topic}
+            <Link
+              key={topic}
+              className="wrap"
+              to="/$cluster/topics/$topic"
+              params={{ cluster, topic }}
+              search={{ tab: 'readers' }}
+            >
+              <Name>{topic}</Name>
             </Link>
           ))}
           {topics.length > 3 && <span className="faint">+{topics.length - 3}</span>}
