@@ -2,7 +2,7 @@ import { Connection } from '@millrace/network';
 import { apiByKey } from '@millrace/protocol';
 import { startBroker } from '@millrace/testing';
 
-/** What README says of the APIs. */
+/** What the page on what is compatible says of the APIs. */
 export interface ApiLists {
   readonly served: string;
   readonly missing: string;

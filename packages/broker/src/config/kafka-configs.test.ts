@@ -29,7 +29,7 @@ function kafkaConfigs(kind: 'broker' | 'topic'): readonly KafkaConfig[] {
     }));
 }
 
-/** Defaults that differ on purpose; README's list says why. */
+/** Defaults that differ on purpose; the page on what is compatible says why. */
 const OTHER_DEFAULTS = [
   'flush.messages',
   'log.dir',

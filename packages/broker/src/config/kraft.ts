@@ -30,11 +30,21 @@ export function readKraft(properties: ConfigProperties): KraftReading {
       `${stray} belongs to KRaft, and process.roles is not set. Remove it; a single broker needs no controller.`,
     );
   }
+  const odd = roles.find((role) => role !== 'broker' && role !== 'controller');
+  if (odd !== undefined) {
+    return fault('process.roles', `process.roles names ${odd}; there are broker and controller.`);
+  }
+  if ((properties['zookeeper.connect'] ?? '').trim() !== '') {
+    const why =
+      'process.roles means a cluster of its own, and zookeeper.connect one on ZooKeeper. Remove one of the two.';
+    return fault('process.roles', why);
+  }
   if (!roles.includes('broker') || !roles.includes('controller')) {
     return fault(
       'process.roles',
       `process.roles=${roles.join(',')} means a controller in a process of its own, and this broker has no KRaft quorum. ` +
-        'Remove process.roles and the controller.* settings to start a single broker.',
+        'Set process.roles=broker,controller with this node as the only voter, or remove process.roles, the controller.* settings ' +
+        'and the listener of the controller, to start a single broker.',
     );
   }
   const voters = listOf(properties['controller.quorum.voters']);
@@ -58,8 +68,13 @@ export function readKraft(properties: ConfigProperties): KraftReading {
 }
 
 function withoutListeners(properties: ConfigProperties): ConfigProperties {
-  const names = listOf(properties['controller.listener.names']).map((name) => name.toUpperCase());
-  const cleaned: Record<string, string> = { ...properties };
+  const given = listOf(properties['controller.listener.names']);
+  const names = (given.length > 0 ? given : ['CONTROLLER']).map((name) => name.toUpperCase());
+  const isOfController = (setting: string): boolean =>
+    names.some((name) => setting.toLowerCase().startsWith(`listener.name.${name.toLowerCase()}.`));
+  const cleaned: Record<string, string> = Object.fromEntries(
+    Object.entries(properties).filter(([setting]) => !isOfController(setting)),
+  );
   for (const setting of LISTENERS) {
     const text = properties[setting];
     if (text === undefined) continue;

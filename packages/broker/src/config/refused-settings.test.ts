@@ -110,6 +110,11 @@ describe('settings of KRaft', () => {
     expect(parseBrokerConfig(config.properties).config.endpoints).toEqual(config.endpoints);
   });
 
+  it('need not name the controller’s listener, which may be secured: it is not opened', () => {
+    const { 'controller.listener.names': _, ...rest } = combined;
+    expect(problems({ ...rest, 'listener.name.controller.ssl.keystore.location': '/k' })).toEqual([]);
+  });
+
   it('take the settings of Kafka 4, which name bootstrap servers instead of voters', () => {
     const { 'controller.quorum.voters': _, ...rest } = combined;
     expect(problems({ ...rest, 'controller.quorum.bootstrap.servers': 'localhost:9093' })).toEqual([]);
@@ -121,6 +126,12 @@ describe('settings of KRaft', () => {
     [{ 'controller.quorum.voters': '1@a:1,2@b:1,3@c:1' }, /names several controllers.*would stand alone/],
     [{ 'controller.quorum.voters': '7@localhost:9093' }, /names node 7, and this is node 1/],
     [{ 'process.roles': '' }, /controller\.quorum\.voters belongs to KRaft.*Remove it/],
+    [{ 'process.roles': 'brokr,controller' }, /process\.roles names brokr; there are broker and controller/],
+    [{ 'zookeeper.connect': 'localhost:2181' }, /zookeeper\.connect one on ZooKeeper\. Remove one of the two/],
+    [
+      { 'process.roles': 'broker', 'listener.name.controller.ssl.keystore.location': '/k' },
+      /Set process\.roles=broker,controller with this node as the only voter/,
+    ],
   ])('are refused with what to do where they mean more: %o', (changes, message) => {
     expect(problems({ ...combined, ...changes }).join()).toMatch(message);
     // How the controller's listener is secured is nothing to mend: there is none.

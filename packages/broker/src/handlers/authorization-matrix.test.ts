@@ -134,7 +134,7 @@ const DIFFERENCES: readonly Difference[] = [
     what: /auto-creation$/,
     kafka: 5,
     here: 0,
-    why: 'a topic that is made is answered for when it is there; README says so',
+    why: 'a topic that is made is answered for when it is there; docs/compatibility.md says so',
   },
   { key: 10, what: /^share key/, kafka: 15, here: 42, why: 'there are no share groups' },
   {

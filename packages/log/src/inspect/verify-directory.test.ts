@@ -34,3 +34,26 @@ it('takes no folder of somebody else’s for a partition, and one that the broke
   await disk.replaceFile('/data/recovery-point-offset-checkpoint', Buffer.from('no checkpoint'));
   expect(await verifyLogDirectory(disk, '/data')).toMatchObject({ partitions: 1, damages: 1 });
 });
+
+it('passes over files that have the name of a partition', async () => {
+  const disk = await diskWithLock();
+  await disk.replaceFile('/data/w-2', Buffer.from('words'));
+  expect(await verifyLogDirectory(disk, '/data')).toMatchObject({ partitions: 1, damages: 0 });
+});
+
+it('misses what the broker had synced: records, and after a stop in order whole folders', async () => {
+  const disk = await diskWithLock();
+  await disk.replaceFile('/data/recovery-point-offset-checkpoint', Buffer.from('0\n3\nt 0 7\ngone 1 5\nempty 0 0\n'));
+  const told = async (): Promise<string[]> => {
+    const problems: string[] = [];
+    await verifyLogDirectory(disk, '/data', { onProblem: ({ problem }) => problems.push(problem) });
+    return problems;
+  };
+  const short = 'the log ends at offset 0, and the broker had synced it up to 7';
+  expect(await told()).toEqual([short]);
+  await disk.replaceFile('/data/.kafka_cleanshutdown', Buffer.from('{"version":0,"brokerEpoch":1}'));
+  expect(await told()).toEqual([
+    short,
+    'the broker had gone-1 here, synced up to offset 5, and there is no such folder',
+  ]);
+});

@@ -2,6 +2,7 @@ import type { Disk } from '@millrace/ports';
 import { checkpointKey, readOffsetCheckpoint } from '../checkpoint-file.ts';
 import { isWrongKind, LogError, MalformedFileError, messageOf, systemCodeOf } from '../errors.ts';
 import {
+  CLEAN_SHUTDOWN_MARKER,
   LOCK_FILE,
   LOG_SUFFIX,
   offsetFileName,
@@ -119,22 +120,23 @@ class DirectoryVerification {
   }
 
   async run(): Promise<VerifyResult> {
-    const partitions = await this.#findPartitions();
+    const known = await this.#known();
+    const partitions = await this.#findPartitions(known);
     this.#bytesTotal = partitions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     for (const partition of partitions) {
-      if (this.#options.isStopped?.() === true) break;
-      await this.#verifyPartition(partition);
+      if (this.#options.isStopped?.() === true) return this.#result;
+      await this.#verifyPartition(partition, known.get(checkpointKey(partition.topic, partition.partition)) ?? 0);
     }
+    await this.#lookForMissing(partitions, known);
     return this.#result;
   }
 
-  async #findPartitions(): Promise<FoundPartition[]> {
+  async #findPartitions(known: ReadonlyMap<string, number>): Promise<FoundPartition[]> {
     const names = await this.#disk.list(this.#folder);
     const own = parsePartitionFolderName(this.#folder.slice(this.#folder.lastIndexOf('/') + 1));
     if (own !== undefined && names.some((name) => offsetOfFileName(name, LOG_SUFFIX) !== undefined)) {
       return [await this.#lookAt(own.topic, own.partition, this.#folder)];
     }
-    const known = await this.#known();
     const partitions: FoundPartition[] = [];
     for (const name of names) {
       const found = parsePartitionFolderName(name);
@@ -172,7 +174,18 @@ class DirectoryVerification {
     return { topic, partition, folder, names, segments, sizeBytes };
   }
 
-  async #verifyPartition(found: FoundPartition): Promise<void> {
+  /** After a stop in order the broker knew just what was there; after another one, a topic may have been deleted since it wrote that down. */
+  async #lookForMissing(partitions: readonly FoundPartition[], known: ReadonlyMap<string, number>): Promise<void> {
+    if ((await this.#disk.stat(`${this.#folder}/${CLEAN_SHUTDOWN_MARKER}`)) === undefined) return;
+    const found = new Set(partitions.map(({ topic, partition }) => checkpointKey(topic, partition)));
+    for (const [key, recoveryPoint] of known) {
+      if (found.has(key) || recoveryPoint === 0) continue;
+      const problem = `the broker had ${key.replace(' ', '-')} here, synced up to offset ${recoveryPoint}, and there is no such folder`;
+      this.#report(undefined, { file: RECOVERY_POINT_CHECKPOINT, position: undefined, problem, isTornEnd: false });
+    }
+  }
+
+  async #verifyPartition(found: FoundPartition, recoveryPoint: number): Promise<void> {
     const { topic, partition, folder, segments } = found;
     this.#result.partitions += 1;
     for (const name of found.names) await this.#readSmallFile(found, folder, name);
@@ -196,6 +209,9 @@ class DirectoryVerification {
       this.#result.sizeBytes += summary.sizeBytes;
       startOffset = summary.endOffset;
     }
+    if (startOffset >= recoveryPoint) return;
+    const problem = `the log ends at offset ${startOffset}, and the broker had synced it up to ${recoveryPoint}`;
+    this.#report(found, { file: RECOVERY_POINT_CHECKPOINT, position: undefined, problem, isTornEnd: false });
   }
 
   /** Snapshots, checkpoints and the like; segments and their indexes are looked at together. */
