@@ -67,9 +67,16 @@ export class ClusterLoad {
   constructor(bootstrapServers: string, replicas: number, options: ClusterLoadOptions = {}) {
     this.#replicas = replicas;
     this.#options = options;
-    this.#target = { bootstrapServers, topic: TOPIC, partitions: PARTITIONS, ledger: this.ledger, paceMs: options.paceMs };
+    this.#target = {
+      bootstrapServers,
+      topic: TOPIC,
+      partitions: PARTITIONS,
+      ledger: this.ledger,
+      paceMs: options.paceMs,
+    };
     this.admin = new Admin({ bootstrapServers, apiTimeoutMs: SETTLE_MS_MAX });
-    this.#cleaned = options.isCleaning === true ? new CleanedLoad(bootstrapServers, this.admin, options.paceMs) : undefined;
+    this.#cleaned =
+      options.isCleaning === true ? new CleanedLoad(bootstrapServers, this.admin, options.paceMs) : undefined;
   }
 
   get producers(): readonly PacedProducer[] {

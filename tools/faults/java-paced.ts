@@ -22,7 +22,9 @@ export class JavaPaced implements PacedProducer {
     this.#target = target;
     this.gaps = new AcknowledgementGaps(target.partitions);
     this.#sent = Array.from({ length: target.partitions }, () => 0);
-    const own = [target.bootstrapServers, target.topic, target.partitions, this.id, target.paceMs ?? PACE_MS].map(String);
+    const own = [target.bootstrapServers, target.topic, target.partitions, this.id, target.paceMs ?? PACE_MS].map(
+      String,
+    );
     this.#process = spawn(program, [...args, ...own], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#process.stdin?.on('error', () => undefined);
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {

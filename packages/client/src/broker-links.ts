@@ -230,7 +230,11 @@ export class BrokerLinks {
     if (isBootstrap || !(error instanceof ConnectionError)) return error;
     const hint = `the cluster names ${peer} as the address of a broker (advertised.listeners), which cannot be reached from here`;
     // The code is that of the error it stands for.
-    return new ConnectionError(error.code as ConnectionErrorCode, `${error.message}; ${hint}`, error);
+    return new ConnectionError(
+      error.code as ConnectionErrorCode,
+      `${error.message.replace(/\.$/, '')}; ${hint}`,
+      error,
+    );
   }
 
   /** One timer for all connections, and none while there is none. */

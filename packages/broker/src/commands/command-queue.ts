@@ -111,8 +111,9 @@ function isOfSameTopics(one: StatesCommand, other: StatesCommand): boolean {
 
 /** One order that says what two say, of which the later counts. */
 function joined(earlier: Order, later: Order): Order {
-  if (earlier.api === 'LeaderAndIsr' && later.api === 'LeaderAndIsr')
+  if (earlier.api === 'LeaderAndIsr' && later.api === 'LeaderAndIsr') {
     return joinedReplicas(earlier.command, later.command);
+  }
   if (earlier.api !== 'UpdateMetadata' || later.api !== 'UpdateMetadata') return later;
   const partitions = byName(earlier.command.partitions);
   for (const [name, state] of byName(later.command.partitions)) partitions.set(name, state);

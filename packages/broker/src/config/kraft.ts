@@ -31,9 +31,7 @@ export function readKraft(properties: ConfigProperties): KraftReading {
     );
   }
   const odd = roles.find((role) => role !== 'broker' && role !== 'controller');
-  if (odd !== undefined) {
-    return fault('process.roles', `process.roles names ${odd}; there are broker and controller.`);
-  }
+  if (odd !== undefined) return fault('process.roles', `process.roles names ${odd}; there are broker and controller.`);
   if ((properties['zookeeper.connect'] ?? '').trim() !== '') {
     const why =
       'process.roles means a cluster of its own, and zookeeper.connect one on ZooKeeper. Remove one of the two.';
