@@ -61,6 +61,7 @@ export default defineConfig({
             text: 'Begin',
             items: [
               { text: 'Start', link: '/start' },
+              { text: 'First steps', link: '/first-steps' },
               { text: 'Concepts', link: '/concepts' },
               { text: 'In programs', link: '/programs' },
               { text: 'In tests', link: '/testing' },

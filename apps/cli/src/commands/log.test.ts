@@ -195,7 +195,8 @@ describe('millrace log verify', () => {
     const { stdout, exitCode } = await run('verify', folder);
     expect(exitCode).toBe(1);
     expect(stdout.match(/EISDIR/g)).toHaveLength(3);
-    expect(stdout).toContain('other-0: ENOTDIR');
+    // A file that only has the name of a partition is none.
+    expect(stdout).not.toContain('other-0');
   });
 
   it('leaves a directory alone that a broker uses', async () => {
