@@ -183,6 +183,8 @@ class CompactedLog {
   #log!: PartitionLog;
   #cleanedOffset: number | undefined;
   #writes: Write[] = [];
+  /** The same before cuts behind which nothing was written yet: a crash may bring back what was cut off, for the leader to have it cut again. */
+  #beforeCuts: readonly Write[] = [];
 
   async open(): Promise<void> {
     const context = testContext({ disk: this.#disk, clock: this.#clock });
@@ -200,7 +202,8 @@ class CompactedLog {
         return this.#clock.advanceAsync(step.ms);
       case 'restart':
         this.#disk = this.#disk.crash('none');
-        return this.open();
+        await this.open();
+        return this.#takeBack(this.#log.logEndOffset);
       case 'cut':
         return this.#cut(step.percent);
       case 'compact':
@@ -217,6 +220,12 @@ class CompactedLog {
     const result = await this.#log.append(bytesOf(written, this.#writes), { leaderEpoch: 0, origin });
     expect(result).toMatchObject({ errorCode: 0, baseOffset: this.#writes.length });
     this.#writes.push(written);
+    this.#beforeCuts = [];
+  }
+
+  #takeBack(length: number): void {
+    if (length > this.#writes.length && length <= this.#beforeCuts.length) this.#writes = this.#beforeCuts.slice(0, length);
+    this.#beforeCuts = [];
   }
 
   /** What is stable is replicated, with the markers that made it so, and never cut. */
@@ -225,6 +234,7 @@ class CompactedLog {
     const end = least + Math.floor(((this.#writes.length - least) * percent) / 100);
     await this.#log.truncateTo(end);
     this.#log.advanceHighWatermark(end);
+    if (this.#beforeCuts.length === 0) this.#beforeCuts = this.#writes;
     this.#writes = this.#writes.slice(0, end);
   }
 
