@@ -10,6 +10,7 @@ import type {
 import type { InterBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import type { PeerLane } from '../cluster/peers.ts';
 import type { Logger } from '../shared/logger.ts';
+import { CommandQueue, type Order } from './command-queue.ts';
 import {
   leaderAndIsrOutcome,
   leaderAndIsrRequest,
@@ -42,18 +43,13 @@ export interface RemoteChannelOptions {
   readonly onOverflow: () => void;
 }
 
-interface QueuedCommand {
-  readonly send: () => Promise<CommandOutcome>;
-  readonly resolve: (outcome: CommandOutcome | undefined) => void;
-}
-
 /**
  * A controller's way to another broker, for one registration of it: one queue, one request in flight, sent again until it is answered.
- * So the broker gets commands in the order in which they were given, some of them twice.
+ * So the broker gets commands in the order in which they were given, some of them twice; those that wait may be joined, see {@link CommandQueue}.
  */
 export class RemoteChannel implements BrokerChannel {
   readonly #options: RemoteChannelOptions;
-  readonly #queue: QueuedCommand[] = [];
+  readonly #queue = new CommandQueue();
   #isSending = false;
   #isClosed = false;
   /** The broker has not answered since; told once, for it may take as long as a session. */
@@ -71,29 +67,15 @@ export class RemoteChannel implements BrokerChannel {
   }
 
   leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome | undefined> {
-    const { lane, versions, listener, timeoutMs } = this.#options;
-    const request = leaderAndIsrRequest(command, listener, versions.leaderAndIsr);
-    return this.#put(async () => {
-      const response = await lane.send(LeaderAndIsr, versions.leaderAndIsr, request, { timeoutMs });
-      return leaderAndIsrOutcome(response, command);
-    });
+    return this.#put({ api: 'LeaderAndIsr', command });
   }
 
   updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome | undefined> {
-    const { lane, versions, timeoutMs } = this.#options;
-    const request = updateMetadataRequest(command);
-    return this.#put(async () => {
-      const { errorCode } = await lane.send(UpdateMetadata, versions.updateMetadata, request, { timeoutMs });
-      return { errorCode, partitions: [] };
-    });
+    return this.#put({ api: 'UpdateMetadata', command });
   }
 
   stopReplica(command: StopReplicaCommand): Promise<CommandOutcome | undefined> {
-    const { lane, versions, timeoutMs } = this.#options;
-    const request = stopReplicaRequest(command);
-    return this.#put(async () =>
-      stopReplicaOutcome(await lane.send(StopReplica, versions.stopReplica, request, { timeoutMs })),
-    );
+    return this.#put({ api: 'StopReplica', command });
   }
 
   close(): void {
@@ -105,7 +87,7 @@ export class RemoteChannel implements BrokerChannel {
     this.#dropAll();
   }
 
-  #put(send: () => Promise<CommandOutcome>): Promise<CommandOutcome | undefined> {
+  #put(order: Order): Promise<CommandOutcome | undefined> {
     if (this.#isClosed) return Promise.resolve(undefined);
     if (this.#queue.length >= QUEUED_COMMANDS_MAX) {
       const { brokerId, logger, onOverflow } = this.#options;
@@ -114,32 +96,31 @@ export class RemoteChannel implements BrokerChannel {
       onOverflow();
     }
     return new Promise((resolve) => {
-      this.#queue.push({ send, resolve });
+      this.#queue.put(order, resolve);
       if (!this.#isSending) void this.#work();
     });
   }
 
   #dropAll(): void {
-    for (const { resolve } of this.#queue.splice(0)) resolve(undefined);
+    for (const { heard } of this.#queue.drop()) for (const resolve of heard) resolve(undefined);
   }
 
   async #work(): Promise<void> {
     this.#isSending = true;
-    for (let next = this.#queue[0]; next !== undefined && !this.#isClosed; next = this.#queue[0]) {
-      const outcome = await this.#attempt(next);
+    for (let next = this.#queue.first(); next !== undefined && !this.#isClosed; next = this.#queue.first()) {
+      const outcome = await this.#attempt(next.order);
       // What was dropped meanwhile is nobody's any more.
-      if (outcome === undefined || this.#queue[0] !== next) continue;
-      this.#queue.shift();
-      next.resolve(outcome);
+      if (outcome === undefined || !this.#queue.done(next)) continue;
+      for (const resolve of next.heard) resolve(outcome);
     }
     this.#isSending = false;
   }
 
   /** Undefined when it was not answered, after a pause. */
-  async #attempt({ send }: QueuedCommand): Promise<CommandOutcome | undefined> {
+  async #attempt(order: Order): Promise<CommandOutcome | undefined> {
     const { brokerId, clock, logger } = this.#options;
     try {
-      const outcome = await send();
+      const outcome = await this.#send(order);
       if (this.#isSilent) logger.info({ brokerId }, 'A broker answers commands again');
       this.#isSilent = false;
       return outcome;
@@ -154,5 +135,20 @@ export class RemoteChannel implements BrokerChannel {
       });
       return undefined;
     }
+  }
+
+  async #send({ api, command }: Order): Promise<CommandOutcome> {
+    const { lane, versions, listener, timeoutMs } = this.#options;
+    if (api === 'LeaderAndIsr') {
+      const request = leaderAndIsrRequest(command, listener, versions.leaderAndIsr);
+      return leaderAndIsrOutcome(await lane.send(LeaderAndIsr, versions.leaderAndIsr, request, { timeoutMs }), command);
+    }
+    if (api === 'StopReplica') {
+      const request = stopReplicaRequest(command);
+      return stopReplicaOutcome(await lane.send(StopReplica, versions.stopReplica, request, { timeoutMs }));
+    }
+    const request = updateMetadataRequest(command);
+    const { errorCode } = await lane.send(UpdateMetadata, versions.updateMetadata, request, { timeoutMs });
+    return { errorCode, partitions: [] };
   }
 }

@@ -1,4 +1,7 @@
-/** A controller of ours is held to what Apache Kafka 3.9.1 said and wrote, but for differences on purpose, each with its reason. */
+/**
+ * A controller of ours is held to what Apache Kafka 3.9.1 said and wrote, but for differences on purpose, each with its reason. One stays
+ * out: commands that wait for a broker are joined (`CommandQueue`), which depends on how fast it answers, and each is told by itself here.
+ */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Asked, Asks } from '../testing/test-captured-asks.ts';
 import {

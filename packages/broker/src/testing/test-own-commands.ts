@@ -1,13 +1,15 @@
 import type { CommandHeader } from '../cluster/broker-channel.ts';
 import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
+import { CommandQueue } from '../commands/command-queue.ts';
 import { ControllerLink } from '../commands/controller-link.ts';
 import { LocalChannel } from '../commands/local-channel.ts';
 import { leaderAndIsrRequest, stopReplicaRequest, updateMetadataRequest } from '../commands/wire.ts';
 import type { Said } from './test-replicas.ts';
 
 /**
- * Notes what controllers tell their own brokers and are asked by them, which goes past the network here and over it at Kafka, as it would be said there. Of all
- * clusters of this thread, until what is returned is called.
+ * Notes what controllers tell their own brokers and are asked by them, which goes past the network here and over it at Kafka, as it would be
+ * said there; and has them tell others each command by itself, as Kafka does: which of them are joined depends on how fast they are answered.
+ * Of all clusters of this thread, until what is returned is called.
  */
 export function hearOwnCommands(release: string, hear: (said: Said) => void): () => void {
   const versions = interBrokerVersions(release);
@@ -38,7 +40,10 @@ export function hearOwnCommands(release: string, hear: (said: Said) => void): ()
     };
     return ask.call(this, api as never, body as never, heard as never) as never;
   };
+  const { joinable } = CommandQueue.prototype;
+  CommandQueue.prototype.joinable = () => -1;
   return () => {
+    CommandQueue.prototype.joinable = joinable;
     Object.assign(LocalChannel.prototype, { leaderAndIsr, updateMetadata, stopReplica });
     ControllerLink.prototype.ask = ask;
   };
