@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Tests beside the source and in tools. */
@@ -18,6 +19,8 @@ const EVERYWHERE = ['tools/check/check-invariants.ts'];
 
 export default defineConfig({
   test: {
+    // Much of the time tests wait for a disk or another process; vitest would leave one core of two to itself.
+    maxWorkers: availableParallelism(),
     testTimeout: 30_000,
     // What is made before tests, such as a walk through all captured scenarios, may meet a busy machine as well as they may.
     hookTimeout: 30_000,

@@ -55,6 +55,6 @@ export const steps: readonly Step[] = [
     name: 'tests',
     why: 'the tests of packages, applications and tools',
     command: ['vitest', 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${TEST_REPORT}`],
-    after: [...STATIC, 'packages'],
+    after: STATIC,
   },
 ];

@@ -18,9 +18,10 @@ export type Victim = (typeof VICTIMS)[number] | 'keeper';
 
 /**
  * How he ends: at once, or in order with his leaderships handed over, or at once and for good: he comes back with an empty disk. One who is
- * paused (SIGSTOP) loses his session and his leaderships, knows nothing of it, and goes on with everything he was about to do.
+ * paused (SIGSTOP) loses his session and his leaderships, knows nothing of it, and goes on with everything he was about to do. To one who is
+ * spared nothing happens: what the load alone makes of a client's gaps, for comparison.
  */
-export type Ending = 'killed' | 'stopped' | 'emptied' | 'paused';
+export type Ending = 'killed' | 'stopped' | 'emptied' | 'paused' | 'spared';
 
 export interface ClusterKillsOptions extends ClusterOptions {
   readonly rounds: number;
@@ -34,6 +35,8 @@ export interface ClusterKillsOptions extends ClusterOptions {
   readonly emptyEvery?: number;
   /** The same for brokers that are paused beyond their session. */
   readonly pauseEvery?: number;
+  /** The same for brokers to which nothing happens. */
+  readonly spareEvery?: number;
   /** Every so many rounds what keeps the metadata is killed. */
   readonly keeperEvery?: number;
   /** In the first so many rounds the brokers are stopped in order one after the other, whoever they are. Default: in none. */
@@ -71,15 +74,18 @@ export interface ClusterKillsReport extends LoadReport {
 /** After so long the session of a broker that says nothing has ended, and the controller has had a moment to learn of it. */
 const PAUSED_MS = SESSION_MS + 2 * TICK_MS;
 const PAUSED_BEYOND_MS_MAX = 1000;
+/** About as long as a broker takes to stop and clients to find the next. */
+const SPARED_MS = 500;
 
 /** Kinds of events whose gaps should stay below so many milliseconds. A pause of its own length comes on top of its bound. */
 const BOUNDS_MS: Readonly<Record<Engine, Readonly<Record<Ending | 'keeper', number | undefined>>>> = {
-  local: { killed: 300, emptied: 300, stopped: 100, paused: 1000, keeper: undefined },
+  local: { killed: 300, emptied: 300, stopped: 100, paused: 1000, spared: undefined, keeper: undefined },
   zookeeper: {
     killed: SESSION_MS + TICK_MS + 1000,
     emptied: SESSION_MS + TICK_MS + 1000,
     stopped: 100,
     paused: 1000,
+    spared: undefined,
     keeper: 100,
   },
 };
@@ -137,6 +143,7 @@ class ClusterKills {
     for (const { gaps } of this.#load.producers) gaps?.begin();
     if (victim === 'keeper') await this.#killKeeper(led);
     else if (ending === 'paused') await this.#pause(brokerId, led);
+    else if (ending === 'spared') await this.#spare(led);
     else await this.#end(brokerId, ending, led);
     this.#events.push({ brokerId, victim, ending });
     const measured = this.#measured;
@@ -181,6 +188,11 @@ class ClusterKills {
     this.#measure(led, pausedMs + this.#bounds.paused!);
   }
 
+  async #spare(led: readonly number[]): Promise<void> {
+    await sleep(SPARED_MS);
+    this.#measure(led, this.#bounds.spared);
+  }
+
   async #killKeeper(led: readonly number[]): Promise<void> {
     await this.#cluster.killKeeper();
     if (this.#options.engine === 'zookeeper') {
@@ -210,11 +222,12 @@ class ClusterKills {
   }
 
   #ending(round: number): Ending {
-    const { stopEvery, emptyEvery, pauseEvery, keeperEvery } = this.#options;
+    const { stopEvery, emptyEvery, pauseEvery, spareEvery, keeperEvery } = this.#options;
     if (this.#isRolling(round)) return 'stopped';
     if (isTurn(round, keeperEvery)) return 'killed';
     if (isTurn(round, stopEvery)) return 'stopped';
     if (isTurn(round, pauseEvery)) return 'paused';
+    if (isTurn(round, spareEvery)) return 'spared';
     return isTurn(round, emptyEvery) ? 'emptied' : 'killed';
   }
 

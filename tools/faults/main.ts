@@ -22,7 +22,7 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
        pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--rolling] [--json]
                               [--stop-every N] [--empty-every N] [--pause-every N] [--keeper-every N] [--calm-ms 0]
-                              [--pace-ms 10]
+                              [--pace-ms 10] [--spare-every N]
                               [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--java]
        pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--java] [--json]
        pnpm faults events     [--rounds 20] [--seed N] [--folder DIR] [--event quorum|full-disk|resize|...]... [--outage-ms 30000]
@@ -58,6 +58,7 @@ const { values, positionals } = parseArgs({
     'pace-ms': { type: 'string' },
     'empty-every': { type: 'string', default: '0' },
     'pause-every': { type: 'string', default: '0' },
+    'spare-every': { type: 'string', default: '0' },
     'keeper-every': { type: 'string', default: '0' },
     rolling: { type: 'boolean', default: false },
     java: { type: 'boolean', default: false },
@@ -161,6 +162,7 @@ async function runKills(): Promise<void> {
     paceMs: values['pace-ms'] === undefined ? undefined : Number(values['pace-ms']),
     emptyEvery: Number(values['empty-every']),
     pauseEvery: Number(values['pause-every']),
+    spareEvery: Number(values['spare-every']),
     keeperEvery: Number(values['keeper-every']),
     rollingRounds: values.rolling ? rounds : 0,
     isEveryReplicaRead: true,

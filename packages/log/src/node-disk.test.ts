@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodeDisk, seededRandom, systemClock } from '@millrace/ports';
@@ -53,6 +53,19 @@ describe('logs on real files', () => {
     expect(again.get('t', 1)!.logStartOffset).toBe(100);
     expect(await readAll(again.get('t', 1)!)).toHaveLength(200);
     await again.close();
+  });
+
+  it('pass over what has the name of a partition and is none: a file, links that lead nowhere or to themselves', async () => {
+    const folder = join(root, 'strange');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'file-1'), 'notes');
+    symlinkSync(join(folder, 'gone'), join(folder, 'dangling-2'));
+    symlinkSync('circle-3', join(folder, 'circle-3'));
+    const manager = managerOn(folder);
+    await manager.open();
+    expect([manager.logCount, manager.usage.openFiles]).toEqual([0, 0]);
+    await manager.close();
+    for (const name of ['file-1', 'dangling-2', 'circle-3']) expect(() => lstatSync(join(folder, name))).not.toThrow();
   });
 
   it('take up where a stop without goodbye left off', async () => {

@@ -224,7 +224,8 @@ class CompactedLog {
   }
 
   #takeBack(length: number): void {
-    if (length > this.#writes.length && length <= this.#beforeCuts.length) this.#writes = this.#beforeCuts.slice(0, length);
+    if (length > this.#writes.length && length <= this.#beforeCuts.length)
+      this.#writes = this.#beforeCuts.slice(0, length);
     this.#beforeCuts = [];
   }
 

@@ -100,6 +100,11 @@ export class MemoryDisk implements Disk {
     return this.#folders.filesBelow(folder);
   }
 
+  /** What is in a folder, as a reader sees it now, sorted; nothing where there is no such folder. */
+  namesIn(folder: string): string[] {
+    return this.#folders.stat(folder) === undefined ? [] : this.#folders.list(folder);
+  }
+
   /** The content of a file as a reader sees it now, without a call that a fault could strike. */
   peek(path: string): Buffer {
     return Buffer.from(this.#folders.file(path).content());

@@ -17,10 +17,11 @@ export function unrestOf(machines: readonly Machine[], states: StateWatch): Unre
   for (const machine of machines) {
     const stale = staleView(machine, machines, states, topics);
     if (stale !== undefined) return { anomaly: 'stale-view', message: `broker ${machine.id} ${stale}` };
-    const paths = machine.folders.flatMap((folder) => machine.disk.filesBelow(folder).map(({ path }) => path));
-    const stray = strayReplica(paths, topics);
-    if (stray !== undefined) return { anomaly: 'stray-replica', message: `broker ${machine.id} still has ${stray}` };
-    const copy = copyUnderWay(paths);
+    const stray = fileIn(machine, (name) => isOfGoneTopic(name, topics));
+    if (stray !== undefined) {
+      return { anomaly: 'stray-replica', message: `broker ${machine.id} still has ${stray}, and the topic is gone` };
+    }
+    const copy = fileIn(machine, (name) => name.endsWith('-future'));
     if (copy !== undefined) return { anomaly: 'unavailable', message: `broker ${machine.id} still moves ${copy}` };
   }
   return undefined;
@@ -53,20 +54,19 @@ function staleView(
   return undefined;
 }
 
-/** A folder of a replica; those that are about to be removed have another name. */
-const REPLICA_FOLDER = /\/([^/]+)-\d+\/[^/]+$/;
-
-/** A copy of a log that is on its way into another folder. */
-const COPY_FOLDER = /\/[^/]+-future\/[^/]+$/;
-
-function copyUnderWay(paths: readonly string[]): string | undefined {
-  return paths.find((path) => COPY_FOLDER.test(path));
+/** A file in one of a broker's folders of partitions that are sought; the names are looked at first, for this is asked often. */
+function fileIn({ disk, folders }: Machine, isSought: (name: string) => boolean): string | undefined {
+  for (const folder of folders) {
+    for (const name of disk.namesIn(folder)) {
+      const file = isSought(name) ? disk.filesBelow(`${folder}/${name}`)[0] : undefined;
+      if (file !== undefined) return file.path;
+    }
+  }
+  return undefined;
 }
 
-function strayReplica(paths: readonly string[], topics: ReadonlySet<string>): string | undefined {
-  const stray = paths.find((path) => {
-    const topic = REPLICA_FOLDER.exec(path)?.[1];
-    return topic !== undefined && !topics.has(topic);
-  });
-  return stray === undefined ? undefined : `${stray}, and the topic is gone`;
+/** Replicas that are about to be removed, and copies on their way into another folder, have other names. */
+function isOfGoneTopic(name: string, topics: ReadonlySet<string>): boolean {
+  const topic = /^(.+)-\d+$/.exec(name)?.[1];
+  return topic !== undefined && !topics.has(topic);
 }
