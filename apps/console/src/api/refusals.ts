@@ -19,29 +19,29 @@ export const REFUSALS = {
   },
   noBroker: {
     en: 'Broker {id} is not in {cluster}, or is down: there are {all}',
-    ko: '{cluster}에 브로커 {id}이(가) 없거나 멈춰 있습니다. 있는 브로커: {all}',
+    ko: '{cluster}에 브로커 {id}번이 없거나 다운되었습니다. 있는 브로커: {all}',
   },
   noPartition: {
     en: '{topic} has no partition {partition}: its partitions are numbered from 0 to {last}',
-    ko: '{topic}에 파티션 {partition}이(가) 없습니다. 파티션 번호는 0부터 {last}까지입니다.',
+    ko: '{topic}에 파티션 {partition}번이 없습니다. 파티션 번호는 0부터 {last}까지입니다.',
   },
   noRecord: {
     en: 'There is no record at offset {offset} of {topic}-{partition}: it was deleted, or never was',
     ko: '{topic}-{partition}의 오프셋 {offset}에 레코드가 없습니다. 삭제되었거나 처음부터 없었습니다.',
   },
-  noAddress: { en: 'There is no {method} {path}', ko: '{method} {path}은(는) 없는 주소입니다.' },
+  noAddress: { en: 'There is no {method} {path}', ko: '없는 주소입니다: {method} {path}' },
   nothingHere: { en: 'There is nothing here', ko: '여기에는 아무것도 없습니다.' },
   noFile: { en: 'There is no such file of the page', ko: '페이지에 그런 파일이 없습니다.' },
   badAddress: {
     en: 'The address cannot be read: a `%` in it stands before two hexadecimal digits',
     ko: '주소를 읽을 수 없습니다. `%` 뒤에는 16진수 두 자리가 와야 합니다.',
   },
-  badField: { en: '{field}: {what}', ko: '{field} 값을 받을 수 없습니다. ({what})' },
+  badField: { en: '{field}: {what}', ko: '{field} 값이 올바르지 않습니다. ({what})' },
   badRequest: {
     en: 'What was sent is no JSON that can be taken, or has a field called __proto__ or constructor',
-    ko: '보낸 것이 받을 수 있는 JSON이 아니거나, __proto__ 또는 constructor라는 필드가 있습니다.',
+    ko: '보낸 내용이 올바른 JSON이 아니거나, __proto__ 또는 constructor라는 필드가 있습니다.',
   },
-  tooLarge: { en: 'What was sent is too large', ko: '보낸 것이 너무 큽니다.' },
+  tooLarge: { en: 'What was sent is too large', ko: '보낸 내용이 너무 큽니다.' },
   addressTooLong: { en: 'The address is too long', ko: '주소가 너무 깁니다.' },
   noJson: {
     en: 'Changes are sent as application/json',
@@ -53,11 +53,11 @@ export const REFUSALS = {
   },
   notConfirmed: {
     en: 'Type {name} to confirm: this cannot be undone',
-    ko: '확인하려면 {name}을(를) 입력하세요. 되돌릴 수 없습니다.',
+    ko: '되돌릴 수 없습니다. 확인하려면 이름을 입력하세요: {name}',
   },
   noRegistry: {
     en: 'There is no schema {schema}: this cluster has no registry here',
-    ko: '스키마 {schema}이(가) 없습니다. 이 클러스터에 연결된 레지스트리가 없습니다.',
+    ko: '스키마 {schema}번이 없습니다. 이 클러스터에 연결된 레지스트리가 없습니다.',
   },
   schemaMisfit: {
     en: 'It does not fit schema {id}, and was not sent: {why}',
@@ -69,15 +69,15 @@ export const REFUSALS = {
   },
   changedMeanwhile: {
     en: 'Somebody else has changed {name} meanwhile: it is {value} now. Look at it again before you change it',
-    ko: '그 사이 다른 사람이 {name}을(를) 바꾸었습니다. 지금 값은 {value}입니다. 다시 확인한 뒤 바꾸세요.',
+    ko: '그사이 다른 사람이 {name} 값을 바꾸었습니다. 지금 값은 {value}입니다. 다시 확인한 뒤 바꾸세요.',
   },
   unsetMeanwhile: {
     en: 'Somebody else has changed {name} meanwhile: it is not set now. Look at it again before you change it',
-    ko: '그 사이 다른 사람이 {name}의 설정을 지웠습니다. 다시 확인한 뒤 바꾸세요.',
+    ko: '그사이 다른 사람이 {name} 값을 지웠습니다. 다시 확인한 뒤 바꾸세요.',
   },
   readOnly: {
     en: 'This console only shows; it was started with --read-only',
-    ko: '이 콘솔은 보기 전용입니다. --read-only로 시작되었습니다.',
+    ko: '이 콘솔은 읽기 전용입니다. --read-only로 시작되었습니다.',
   },
   noRole: {
     en: 'This takes the role {role}, and {who} has {has}',
@@ -89,11 +89,11 @@ export const REFUSALS = {
   },
   noRoleAtAll: {
     en: '{user} has logged in, and has no role here: ask who runs the console',
-    ko: '{user}님은 로그인했지만 여기서 역할이 없습니다. 콘솔 운영자에게 문의하세요.',
+    ko: '{user}님은 로그인했지만 여기에 역할이 없습니다. 콘솔 운영자에게 문의하세요.',
   },
   foreignHost: {
     en: 'The console is not {name}: ask for localhost, or start it with --allow-host {name}',
-    ko: '이 콘솔의 주소는 {name}이(가) 아닙니다. localhost로 접속하거나 --allow-host {name}(으)로 시작하세요.',
+    ko: '이 콘솔의 주소가 아닙니다: {name}. localhost로 접속하거나 --allow-host {name} 옵션으로 시작하세요.',
   },
   foreignQuestion: {
     en: "Questions are taken from this console's own pages only",
@@ -115,19 +115,19 @@ export const REFUSALS = {
   },
   ownReads: {
     en: 'You have {n} reads going on, which is as many as one may: stop one of them, or try again in a moment',
-    ko: '읽기를 {n}개까지만 동시에 할 수 있습니다. 하나를 멈추거나 잠시 후 다시 시도하세요.',
+    ko: '읽기를 {n}개까지만 동시에 할 수 있습니다. 하나를 중지하거나 잠시 후 다시 시도하세요.',
   },
   allReads: {
     en: '{n} reads go on: stop one of them, or try again in a moment',
-    ko: '읽기 {n}개가 진행 중입니다. 하나를 멈추거나 잠시 후 다시 시도하세요.',
+    ko: '읽기 {n}개가 진행 중입니다. 하나를 중지하거나 잠시 후 다시 시도하세요.',
   },
   ownSearches: {
     en: 'You have {n} searches going on, which is as many as one may: stop one of them, or try again in a moment',
-    ko: '검색을 {n}개까지만 동시에 할 수 있습니다. 하나를 멈추거나 잠시 후 다시 시도하세요.',
+    ko: '검색을 {n}개까지만 동시에 할 수 있습니다. 하나를 중지하거나 잠시 후 다시 시도하세요.',
   },
   allSearches: {
     en: '{n} searches go on: stop one of them, or try again in a moment',
-    ko: '검색 {n}개가 진행 중입니다. 하나를 멈추거나 잠시 후 다시 시도하세요.',
+    ko: '검색 {n}개가 진행 중입니다. 하나를 중지하거나 잠시 후 다시 시도하세요.',
   },
   filterFailed: { en: 'The filter cannot be used: {why}', ko: '필터를 쓸 수 없습니다. {why}' },
   filterSlow: {
@@ -149,7 +149,7 @@ export const REFUSALS = {
   },
   pathStep: {
     en: 'The filter cannot be used: "{step}" is no step of a path',
-    ko: '필터를 쓸 수 없습니다. "{step}"은(는) 경로로 읽을 수 없습니다.',
+    ko: '필터를 쓸 수 없습니다. "{step}" 부분은 경로로 읽을 수 없습니다.',
   },
   inside: { en: 'Something failed inside ({code})', ko: '콘솔 내부에서 오류가 났습니다. ({code})' },
   unreachable: {
