@@ -416,7 +416,7 @@ export class Broker {
       controller,
       topics: this.#newTopicAdmin(cluster, configs),
     });
-    await followSettings(configs, clients.entities, { logs, replicas }, this.#options);
+    await followSettings(configs, clients.entities, { logs, replicas, controller }, this.#options);
     await startClientRooms(clients);
     const news = this.#newNews(cluster, commands);
     const others = [clients.entities, transactions.level, news];

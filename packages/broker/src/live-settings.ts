@@ -7,6 +7,8 @@ import type { ReplicaManager } from './replicas/replica-manager.ts';
 import type { Logger } from './shared/logger.ts';
 import type { EntityConfigs } from './store/entity-configs.ts';
 
+const UNCLEAN_ELECTION = 'unclean.leader.election.enable';
+
 /** What of the logs follows settings that are changed while the broker runs. */
 export function liveLogOptions(config: BrokerConfig): LiveLogOptions {
   return {
@@ -30,17 +32,39 @@ export async function takeUpAgain(
   await controller.sessionRenewed();
 }
 
+/** What follows settings. */
+interface FollowingRooms {
+  readonly logs: LogManager;
+  readonly replicas: ReplicaManager;
+  readonly controller: Controller;
+}
+
 /** Has the rooms take over what of settings and entities changes while the broker runs, and what was changed while it was away. */
 export async function followSettings(
   configs: ConfigRepository,
   entities: EntityConfigs,
-  { logs, replicas }: { readonly logs: LogManager; readonly replicas: ReplicaManager },
+  { logs, replicas, controller }: FollowingRooms,
   certificates: Parameters<typeof followCertificates>[1],
 ): Promise<void> {
   configs.onEntity((entityPath) => entities.changed(entityPath));
   configs.onBrokerConfig((current) => logs.reconfigure(liveLogOptions(current)));
   configs.onTopicConfig((topic) => replicas.updateLogConfigs(topic));
+  followUncleanElections(configs, controller);
   await followCertificates(configs, certificates);
+}
+
+/** Who allows leaders out of sync while a partition has none wants one now, and not when the next broker comes or goes. */
+function followUncleanElections(configs: ConfigRepository, controller: Controller): void {
+  configs.onBrokerConfig(({ topicDefaults }, changed) => {
+    if (changed.includes(UNCLEAN_ELECTION) && topicDefaults.uncleanLeaderElectionEnable) {
+      controller.uncleanElectionAllowed();
+    }
+  });
+  configs.onTopicConfig((topic) => {
+    if (topic !== undefined && configs.logConfig(topic).uncleanLeaderElectionEnable) {
+      controller.uncleanElectionAllowed(topic);
+    }
+  });
 }
 
 /** Has listeners take up certificates that were changed while this broker was away, and those that others tell it to change. */

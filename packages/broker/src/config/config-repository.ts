@@ -35,11 +35,12 @@ const CHANGE_NOTIFICATION_MS = 900_000;
 const NOTHING: ConfigProperties = Object.freeze({});
 /** Stands for what somebody has set and nobody can read. */
 const UNREADABLE: ConfigProperties = Object.freeze({});
-/** What holds for such a topic: it may be one that keeps its records for ever. */
-const KEPT: Pick<LogConfig, 'cleanupPolicy' | 'retentionBytes' | 'retentionMs'> = {
+/** What holds for such a topic: it may be one that keeps its records for ever, and has none of them lost to an election. */
+const KEPT: Pick<LogConfig, 'cleanupPolicy' | 'retentionBytes' | 'retentionMs' | 'uncleanLeaderElectionEnable'> = {
   cleanupPolicy: ['delete'],
   retentionBytes: UNLIMITED,
   retentionMs: UNLIMITED,
+  uncleanLeaderElectionEnable: false,
 };
 
 /** What configs belong to. */
@@ -144,7 +145,7 @@ export class ConfigRepository {
     return this.#topics.get(topic) ?? NOTHING;
   }
 
-  /** The configs of a topic's logs: its own, then the broker's. While nobody can read its own, nothing of it expires. */
+  /** The configs of a topic's logs: its own, then the broker's. While nobody can read its own, nothing of it goes. */
   logConfig(topic: string): LogConfig {
     const overrides = this.topicOverrides(topic);
     if (overrides === UNREADABLE) return { ...this.#defaultLogConfig, ...KEPT };

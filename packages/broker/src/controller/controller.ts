@@ -44,6 +44,8 @@ export class Controller {
   #controllerId = -1;
   #stopped = false;
   #forgetSession: (() => void) | undefined;
+  /** Topics that may have a leader out of sync since a moment ago. */
+  readonly #uncleanTopics = new Set<string>();
   #rebalance: Timer | undefined;
   #retry: Timer | undefined;
   #deletions: Timer | undefined;
@@ -123,10 +125,25 @@ export class Controller {
     }
   }
 
-  /** Topics may elect a leader out of sync from now on: those that have none get one, where a replica lives. */
-  uncleanElectionAllowed(): void {
+  /**
+   * A topic, or every topic that sets nothing else, may have a leader elected out of sync from now on: what has none gets one, where a
+   * replica lives (`KafkaController.enableTopicUncleanLeaderElection`). Does nothing where another broker is the controller, which hears of
+   * the same config.
+   */
+  uncleanElectionAllowed(topic?: string): void {
     const term = this.#term;
-    if (term !== undefined) this.#during(term, 'unclean', async () => void (await term.partitions.bringAllOnline()));
+    if (term === undefined) return;
+    if (topic === undefined) {
+      this.#during(term, 'unclean', async () => void (await term.partitions.bringAllOnline()));
+      return;
+    }
+    // One event for all topics whose configs are set at once, however many there are.
+    this.#uncleanTopics.add(topic);
+    this.#during(term, 'unclean topics', async () => {
+      const topics = new Set(this.#uncleanTopics);
+      this.#uncleanTopics.clear();
+      await term.partitions.bringAllOnline(topics);
+    });
   }
 
   /** @param isVacant somebody has just looked, and left a watch */
@@ -335,6 +352,7 @@ export class Controller {
     this.#rebalance?.cancel();
     this.#deletions?.cancel();
     this.#deletions = undefined;
+    this.#uncleanTopics.clear();
     this.#term.end();
     this.#term = undefined;
     this.#guard = undefined;

@@ -184,8 +184,13 @@ describe.each(RUBBISH)('with %s in it', (_, rubbish) => {
     await cluster.store.create(paths.configChangePrefix, note, { sequential: true });
     await cluster.settle();
     expect(configs.logConfig('hurt').cleanupPolicy).toEqual(['compact']);
-    const late = await cluster.start(4);
-    expect(late.configs.logConfig('hurt')).toMatchObject({ cleanupPolicy: ['delete'], retentionMs: UNLIMITED });
+    const late = await cluster.start(4, { 'unclean.leader.election.enable': 'true' });
+    expect(late.configs.logConfig('hurt')).toMatchObject({
+      cleanupPolicy: ['delete'],
+      retentionMs: UNLIMITED,
+      uncleanLeaderElectionEnable: false,
+    });
+    expect(late.configs.logConfig('sound').uncleanLeaderElectionEnable).toBe(true);
     await mend();
     expect(late.configs.logConfig('hurt').cleanupPolicy).toEqual(['compact']);
   });

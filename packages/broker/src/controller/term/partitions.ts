@@ -24,10 +24,13 @@ export class Partitions {
     }
   }
 
-  /** Elects leaders for all that have none, but for those whose topic is going. */
-  bringAllOnline(): Promise<PartitionContext[]> {
-    const { context } = this.#tools;
-    const waiting = [...context.partitions()].filter(({ phase }) => phase === 'new' || phase === 'offline');
+  /** Elects leaders for all that have none, or all of some topics, but for those whose topic is going. */
+  bringAllOnline(topics?: ReadonlySet<string>): Promise<PartitionContext[]> {
+    const waiting: PartitionContext[] = [];
+    for (const partition of this.#tools.context.partitions()) {
+      const { phase, topic } = partition;
+      if ((phase === 'new' || phase === 'offline') && topics?.has(topic.name) !== false) waiting.push(partition);
+    }
     return this.bringOnline(waiting, this.#offline);
   }
 
