@@ -72,6 +72,14 @@ export const takesOldTerms: Build = {
   },
 };
 
+export const endsTheNext: Build = {
+  name: 'ends-the-next',
+  what: 'a leader does not look at whether the epoch was raised for a marker, which may then end the transaction behind its own',
+  handler: meddlingWith(WriteTxnMarkers, ({ request, ask }) =>
+    ask({ markers: request.markers.map((each) => ({ ...each, transactionVersion: 0 })) }),
+  ),
+};
+
 export const linesUpByProducer: Build = {
   name: 'lines-up-by-producer',
   what: 'markers that were sent for a producer in an earlier term are taken for those of this one, which nobody hears of any more',

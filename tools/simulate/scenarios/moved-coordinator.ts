@@ -43,6 +43,7 @@ export type Play =
   | 'within an append'
   | 'in-sync replicas alone change'
   | 'a marker comes late'
+  | 'a marker comes late in its own term'
   | 'an answer comes late'
   | 'the id is used anew';
 
@@ -110,6 +111,24 @@ const PLAYS: Readonly<Record<Play, (stage: Stage) => Promise<void>>> = {
     censor.hold(WriteTxnMarkers, (host) => host === stage.hostOf(stage.third), 1);
     await stage.until(producer.end(before, true));
     await stage.world.pass(PAUSE_MS);
+    await stage.lead(STATE, 0, second);
+    await stage.untilState('CompleteCommit');
+    const after = await stage.written(producer, stage.partitions);
+    await censor.release();
+    await stage.world.pass(TIMEOUT_MS);
+    await stage.until(producer.end(after, false));
+  },
+
+  async 'a marker comes late in its own term'(stage) {
+    const { censor, second } = stage;
+    const producer = await stage.producer('producer');
+    const before = await stage.written(producer, stage.partitions);
+    const isThird = (host: string): boolean => host === stage.hostOf(stage.third);
+    censor.hold(WriteTxnMarkers, isThird, 1);
+    await stage.until(producer.end(before, true));
+    await stage.world.pass(PAUSE_MS);
+    // Whoever takes over knows of the transaction what stands in the log, and sends its marker twice, since it is not heard at first.
+    censor.holdUnheard(WriteTxnMarkers, isThird, 1);
     await stage.lead(STATE, 0, second);
     await stage.untilState('CompleteCommit');
     const after = await stage.written(producer, stage.partitions);
@@ -320,6 +339,8 @@ function stillPlan(seed: number, lagMs: number): SeedPlan {
     settings: {
       ...plan.settings,
       'auto.leader.rebalance.enable': 'false',
+      // Below 3.8 nothing in the log tells the next coordinator that an end has raised the epoch.
+      'inter.broker.protocol.version': '3.9',
       'min.insync.replicas': '1',
       'replica.lag.time.max.ms': String(lagMs),
       'transaction.state.log.num.partitions': '1',
@@ -341,13 +362,18 @@ function notAnswered(error: unknown): undefined {
   throw error;
 }
 
+/** What is held back: the request; the request, of which its sender believes soon that it is lost; or the answer. */
+type Held = 'request' | 'unheard request' | 'answer';
+
 interface Holding {
   readonly apiKey: number;
   readonly isMeant: (host: string) => boolean;
-  /** Whether the request arrives, and its answer is held back. */
-  readonly arrives: boolean;
+  readonly what: Held;
   left: number;
 }
+
+/** An API by its key. */
+type Named = Pick<Api<unknown, unknown>, 'key'>;
 
 /** Holds back what brokers say to one another. */
 class Censor {
@@ -355,13 +381,22 @@ class Censor {
   readonly #held: (() => void)[] = [];
 
   /** Requests of an API to some hosts; `count`: how many. */
-  hold({ key: apiKey }: { readonly key: number }, isMeant: (host: string) => boolean, count: number = Infinity): void {
-    this.#holding = { apiKey, isMeant, arrives: false, left: count };
+  hold(api: Named, isMeant: (host: string) => boolean, count: number = Infinity): void {
+    this.#hold('request', api, isMeant, count);
+  }
+
+  /** Those do not arrive before they are let go, and who sends them is told at once that the connection is lost. */
+  holdUnheard(api: Named, isMeant: (host: string) => boolean, count: number = Infinity): void {
+    this.#hold('unheard request', api, isMeant, count);
   }
 
   /** Those arrive, and their answers do not. */
-  holdAnswers(api: { readonly key: number }, isMeant: (host: string) => boolean, count: number = Infinity): void {
-    this.#holding = { apiKey: api.key, isMeant, arrives: true, left: count };
+  holdAnswers(api: Named, isMeant: (host: string) => boolean, count: number = Infinity): void {
+    this.#hold('answer', api, isMeant, count);
+  }
+
+  #hold(what: Held, { key: apiKey }: Named, isMeant: (host: string) => boolean, left: number): void {
+    this.#holding = { apiKey, isMeant, what, left };
   }
 
   /** Lets go of everything, in order. */
@@ -387,9 +422,13 @@ class Censor {
     holding.left -= 1;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#held.push(resolve);
-    if (!holding.arrives) await promise;
+    if (holding.what === 'unheard request') {
+      void promise.then(send).catch(() => {});
+      throw new Error('The connection is lost, and the request is still on its way');
+    }
+    if (holding.what === 'request') await promise;
     const answer = await send();
-    if (holding.arrives) await promise;
+    if (holding.what === 'answer') await promise;
     return answer;
   }
 

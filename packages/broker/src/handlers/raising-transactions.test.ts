@@ -272,6 +272,19 @@ describe('a cluster that a Kafka below 3.8 may join, by its inter.broker.protoco
     expect(await ends()).toEqual([4, 4]);
   });
 
+  it('is not left with what such a broker cannot read by a transaction that was being completed', async () => {
+    const producer = await newProducer();
+    await producer.produce('t', ['a']);
+    test.broker.services.transactions.coordinator.holdMarkers();
+    expect(await producer.end(true)).toBe(0);
+    await rest();
+    const before = await valueVersions();
+    expect(before.versions.at(-1)).toBe(1);
+    await restart(older);
+    expect(await ends()).toEqual([2, 2]);
+    expect((await valueVersions(before.end)).versions).toEqual([0]);
+  });
+
   it('writes nothing that such a broker cannot read, where epochs are exhausted too', async () => {
     const exhausted = await newExhausted();
     await restart(older);

@@ -1,11 +1,11 @@
 /**
  * The records of `__transaction_state`: TransactionLogKey 0, and TransactionLogValue 0, which all releases of Kafka write and read; or 1,
- * where a producer id has taken over from another, or will, and all brokers can read that. An id whose epochs never were exhausted
- * has nothing to say that needs it.
+ * where there is more to say and all brokers can read that: while a transaction is being completed whose end has raised the epoch, and where
+ * a producer id has taken over from another, or will.
  */
 import { decodeVersioned, encodeVersioned, TransactionLogKey, TransactionLogValue } from '@millrace/protocol';
 import type { StateRecord } from '../coordinators/write-queue.ts';
-import { NO_PARTITIONS, STATES_BY_NUMBER, type TransactionImage, TransactionState } from './transaction.ts';
+import { isPrepared, NO_PARTITIONS, STATES_BY_NUMBER, type TransactionImage, TransactionState } from './transaction.ts';
 
 const KEY_VERSION = 0;
 const VALUE_VERSION = 0;
@@ -14,20 +14,16 @@ const TAGGED_VALUE_VERSION = 1;
 const RAISING_VERSION = 2;
 
 /** Whether there is something to say of a transactional id that only values with tags say. */
-export function isTagged({ previousProducerId, nextProducerId }: TransactionImage): boolean {
-  return previousProducerId >= 0 || nextProducerId >= 0;
+export function isTagged({ previousProducerId, nextProducerId, isRaised }: TransactionImage): boolean {
+  return previousProducerId >= 0 || nextProducerId >= 0 || isRaised;
 }
 
 /** @param mayTag whether all brokers of the cluster read values with tags */
 export function transactionRecord(id: string, image: TransactionImage, mayTag: boolean): StateRecord {
   const isEmpty = image.state === TransactionState.EMPTY;
-  const { previousProducerId, nextProducerId } = image;
+  const { previousProducerId, nextProducerId, isRaised } = image;
   const hasTags = mayTag && isTagged(image);
-  const tags = {
-    previousProducerId,
-    nextProducerId,
-    clientTransactionVersion: nextProducerId >= 0 ? RAISING_VERSION : 0,
-  };
+  const tags = { previousProducerId, nextProducerId, clientTransactionVersion: isRaised ? RAISING_VERSION : 0 };
   return {
     key: transactionKey(id),
     value: encodeVersioned(TransactionLogValue, hasTags ? TAGGED_VALUE_VERSION : VALUE_VERSION, {
@@ -67,7 +63,8 @@ export function decodeTransaction(value: Buffer): TransactionImage {
     nextProducerId: stored.nextProducerId ?? -1,
     epoch: stored.producerEpoch,
     lastEpoch: -1,
-    isRaised: false,
+    // Kafka writes the version in every state; of a transaction whose end is not decided, it says nothing about that end.
+    isRaised: isPrepared(state) && stored.clientTransactionVersion >= RAISING_VERSION,
     timeoutMs: stored.transactionTimeoutMs,
     partitions:
       partitions.length === 0

@@ -56,9 +56,10 @@ export function planEnd(
 /** A transactional id once its markers are written: of the producer id that takes over, where there is one. */
 export function taken(image: TransactionImage): TransactionImage {
   const { nextProducerId, producerId: previousProducerId } = image;
-  if (nextProducerId < 0) return image;
+  const ended = { ...image, isRaised: false };
+  if (nextProducerId < 0) return ended;
   return {
-    ...image,
+    ...ended,
     producerId: nextProducerId,
     previousProducerId,
     nextProducerId: -1,

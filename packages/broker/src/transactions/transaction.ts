@@ -34,7 +34,10 @@ export interface TransactionImage {
   readonly epoch: number;
   /** The epoch before the last InitProducerId, whose answer may have been lost; -1 where there is none. */
   readonly lastEpoch: number;
-  /** Whether the epoch was raised when the end was decided; told with the markers, and forgotten when another coordinates. */
+  /**
+   * Whether the epoch was raised for the end that was decided, until that is complete: told with the markers, so that one of them that comes
+   * late does not end the next transaction, whose records have the same epoch (KAFKA-19999).
+   */
   readonly isRaised: boolean;
   readonly timeoutMs: number;
   readonly partitions: PartitionsByTopic;
@@ -85,7 +88,7 @@ export class Transaction {
 
   /** Whether its outcome is decided, and its markers are under way. */
   get isPrepared(): boolean {
-    return this.now.state === TransactionState.PREPARE_COMMIT || this.now.state === TransactionState.PREPARE_ABORT;
+    return isPrepared(this.now.state);
   }
 
   /** Whether nobody may begin anything with it now. */
@@ -140,6 +143,11 @@ export function newTransaction(producerId: number, timeoutMs: number, nowMs: num
     startMs: -1,
     updateMs: nowMs,
   };
+}
+
+/** Whether a transaction's outcome is decided in a state, and not carried out everywhere. */
+export function isPrepared(state: TransactionState): boolean {
+  return state === TransactionState.PREPARE_COMMIT || state === TransactionState.PREPARE_ABORT;
 }
 
 /** Whether a producer's next epoch would be its last. */
