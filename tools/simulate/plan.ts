@@ -136,10 +136,16 @@ function copyTopic(dice: Dice, replicationFactor: number): TopicPlan {
 /** Of all seeds with several brokers, how many have somebody who lies to them. With one broker it is there always. */
 const VANDALS_PERCENT = 35;
 
+/** Of all worlds with transactions, in how many the network holds up some batches of those that are aborted. */
+const LATE_WORLDS_PERCENT = 25;
+/** Of a hundred transactions of a producer there, how many. */
+const LATE_PERCENTS: readonly number[] = [0, 15, 30];
+
 /** A world in which everything is written in transactions, and nothing but a broker in disorder takes records away. */
 function withTransactions(plan: SeedPlan): SeedPlan {
   const dice = new Dice(plan.seed).for('transactions');
   const replicas = String(Math.min(plan.brokers, REPLICAS_MAX));
+  const hasLate = dice.for('late batches').chance(LATE_WORLDS_PERCENT);
   const copiers = planCopiers(dice.for('copiers'));
   const copies = copiers.length === 0 ? [] : [copyTopic(dice.for('copies'), Number(replicas))];
   return {
@@ -165,6 +171,7 @@ function withTransactions(plan: SeedPlan): SeedPlan {
       pauseMsMax: dice.pick([5, 20, 80]),
       batchesMax: dice.between(1, 4),
       commitPercent: dice.pick([40, 70, 95]),
+      latePercent: hasLate ? dice.for(`late ${index}`).pick(LATE_PERCENTS) : 0,
       isNew: dice.for(`protocol ${index}`).chance(NEW_PERCENT),
     })),
     copiers,

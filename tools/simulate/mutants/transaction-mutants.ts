@@ -181,6 +181,14 @@ const takesAnyEpoch: Build = {
   },
 };
 
+const verifiesNothing: Build = {
+  name: 'verifies-nothing',
+  what: 'nobody is asked whether a transaction is open, before a batch that comes late begins one',
+  rule: 'stuck-transaction',
+  seed: 30,
+  settings: { 'transaction.partition.verification.enable': 'false' },
+};
+
 const marksBeforeDeciding: Build = {
   name: 'marks-before-deciding',
   what: 'a partition has its marker before the end is written down, and now and then that never is',
@@ -312,6 +320,7 @@ export const transactionMutants: readonly Build[] = [
   readsUncommitted,
   fencesNobody,
   forgetsPartitions,
+  verifiesNothing,
   forgetsTimeouts,
   readsPastStable,
   listsOneAborted,

@@ -48,12 +48,14 @@ function judge(
     for (const value of values) (counts.has(value) ? there : missing).push([partition, value]);
   }
   const { client, outcome } = transaction;
+  const isRefused = outcome === 'aborted' || outcome === 'open';
   const [lost] = missing;
-  const [found] = there;
+  // Of what must not be there, also what nobody has acknowledged.
+  const [found] = isRefused ? withSent(transaction, visible) : there;
   if (outcome === 'committed' && lost !== undefined) {
     return [violation('lost-transaction', lost[0], `${lost[1]} of ${client} was committed and is not there`)];
   }
-  if ((outcome === 'aborted' || outcome === 'open') && found !== undefined) {
+  if (isRefused && found !== undefined) {
     return [
       violation('aborted-read', found[0], `${found[1]} of ${client} is there, and its transaction was not committed`),
     ];
@@ -68,6 +70,16 @@ function judge(
     ];
   }
   return [];
+}
+
+/** What is there of all that was sent in a transaction. */
+function withSent(
+  { sent }: Transaction,
+  visible: ReadonlyMap<PartitionName, ReadonlyMap<string, number>>,
+): [PartitionName, string][] {
+  return [...visible].flatMap(([partition, counts]) =>
+    [...sent].filter((value) => counts.has(value)).map((value): [PartitionName, string] => [partition, value]),
+  );
 }
 
 /** What a reader of committed records has seen stays, and was committed. */

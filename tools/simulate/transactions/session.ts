@@ -13,7 +13,7 @@ import type { ClientTools } from '../clients/client.ts';
 import type { GroupProtocol, Membership } from '../clients/group-protocol.ts';
 import { produceOutcome } from '../clients/produce-outcome.ts';
 import { NoAnswer, type Requester } from '../clients/requester.ts';
-import type { Router } from '../clients/router.ts';
+import { Router } from '../clients/router.ts';
 import type { PartitionRef } from '../clients/topics.ts';
 import { encodeBatch, type OutgoingRecord } from '../clients/values.ts';
 import type { Transaction, TransactionLedger } from './transaction-ledger.ts';
@@ -38,6 +38,8 @@ const TRANSACTION_KEY = 1;
 const RETRY_MS = 50;
 /** How long one step of a transaction is tried for. */
 const STEP_MS_MAX = 3000;
+/** How long the network holds a batch up that comes late. */
+const LATE_MS_MAX = 600;
 const VALUE_BYTES = 40;
 
 /** Answers after which the same is asked again. */
@@ -77,6 +79,8 @@ export class TransactionSession {
   #former: Identity | undefined;
   #speaksNew = false;
   readonly #sequences = new Map<string, number>();
+  /** What was sent late, and is on its way. */
+  readonly #late = new Set<Promise<void>>();
   #count = 0;
   #order = 0;
 
@@ -159,42 +163,79 @@ export class TransactionSession {
   /** Writes a batch; whether it is there. */
   async write(transaction: Transaction, partition: PartitionRef, values: readonly string[]): Promise<boolean> {
     if (!this.#speaksNew && !(await this.#add(partition))) return false;
-    const { topic, index, name } = partition;
-    const { clock, history, hosts } = this.#tools;
-    const identity = this.#present();
-    const records = values.map(
-      (value): OutgoingRecord => ({ value, key: null, sizeBytes: VALUE_BYTES + value.length }),
-    );
-    for (const value of values) transaction.sent.add(value);
-    const timestampMs = clock.now();
-    const sent = { timestampMs, client: this.#traits.name, partition: name, acks: -1, isOnce: true } as const;
-    this.#order += 1;
-    const pending = history.send({ ...sent, values, keys: values.map(() => null), order: this.#order });
-    const baseSequence = this.#sequences.get(name) ?? 0;
-    const bytes = encodeBatch(records, timestampMs, { ...identity, baseSequence, isTransactional: true });
-    const version = (this.#speaksNew ? NEW : OLD).produce;
+    const { name } = partition;
+    const produced = this.#produceOf(transaction, partition, values);
     let baseOffset = -1;
     let mayBeWritten = false;
     const step = await this.#step(async (timeoutMs) => {
       const leader = await this.#router.leaderOf(partition);
       mayBeWritten = true;
-      const topicData = [{ name: topic.name, partitionData: [{ index, records: Buffer.from(bytes) }] }];
-      const body = { transactionalId: this.#traits.transactionalId, acks: -1, timeoutMs, topicData };
-      const answer = await leader.ask(Produce, version, body, timeoutMs);
+      const { version } = produced;
+      const answer = await leader.ask(Produce, version, produced.body(timeoutMs), timeoutMs);
       const [response] = answer.responses[0]!.partitionResponses;
       this.#router.noteError(response!.errorCode);
       baseOffset = response!.baseOffset;
-      const outcome = produceOutcome(response!.errorCode, version, hosts.length > 1);
+      const outcome = produceOutcome(response!.errorCode, version, this.#tools.hosts.length > 1);
       return outcome === 'written' ? ErrorCode.NONE : response!.errorCode;
     });
     if (!isDone(step)) {
-      if (!mayBeWritten) pending.failed();
+      if (!mayBeWritten) produced.pending.failed();
       return false;
     }
-    pending.ok(baseOffset);
-    this.#sequences.set(name, baseSequence + values.length);
+    produced.pending.ok(baseOffset);
+    this.#sequences.set(name, (this.#sequences.get(name) ?? 0) + values.length);
     transaction.values.set(name, [...(transaction.values.get(name) ?? []), ...values]);
     return true;
+  }
+
+  /**
+   * Sends a batch that the network holds up, and does not wait for it: it may come behind the end of its transaction, as one that its producer
+   * has given up. Only one with the next epoch may go on from there.
+   */
+  async writeLate(transaction: Transaction, partition: PartitionRef, values: readonly string[]): Promise<void> {
+    if (!this.#speaksNew && !(await this.#add(partition))) return;
+    const { clock, dice } = this.#tools;
+    const { version, body } = this.#produceOf(transaction, partition, values);
+    const timeoutMs = this.#traits.requestTimeoutMs;
+    const delayMs = dice.time(0, LATE_MS_MAX);
+    const way = new Router(`${this.#traits.name} late`, this.#tools);
+    const arrive = async (): Promise<void> => {
+      await clock.sleep(delayMs);
+      const leader = await way.leaderOf(partition);
+      await leader.ask(Produce, version, body(timeoutMs), timeoutMs);
+    };
+    const arriving = arrive()
+      .catch((error: unknown) => {
+        if (!(error instanceof NoAnswer)) throw error;
+      })
+      .finally(() => this.#late.delete(arriving));
+    this.#late.add(arriving);
+  }
+
+  /** Resolves when nothing is on its way any more that was sent late. */
+  async whenQuiet(): Promise<void> {
+    await Promise.all(this.#late);
+  }
+
+  /** A request to write a batch, and what is noted of it. */
+  #produceOf(transaction: Transaction, { topic, index, name }: PartitionRef, values: readonly string[]) {
+    const { clock, history } = this.#tools;
+    const { name: client, transactionalId } = this.#traits;
+    for (const value of values) transaction.sent.add(value);
+    const timestampMs = clock.now();
+    this.#order += 1;
+    const sent = { timestampMs, client, partition: name, acks: -1, isOnce: true } as const;
+    const pending = history.send({ ...sent, values, keys: values.map(() => null), order: this.#order });
+    const records = values.map(
+      (value): OutgoingRecord => ({ value, key: null, sizeBytes: VALUE_BYTES + value.length }),
+    );
+    const baseSequence = this.#sequences.get(name) ?? 0;
+    const bytes = encodeBatch(records, timestampMs, { ...this.#present(), baseSequence, isTransactional: true });
+    const body = (timeoutMs: number) => {
+      const topicData = [{ name: topic.name, partitionData: [{ index, records: Buffer.from(bytes) }] }];
+      return { transactionalId, acks: -1, timeoutMs, topicData };
+    };
+    return { pending, body, version: (this.#speaksNew ? NEW : OLD).produce };
   }
 
   async #add({ topic, index }: PartitionRef): Promise<boolean> {

@@ -9,6 +9,8 @@ export interface TransactionalTraits extends SessionTraits {
   readonly pauseMsMax: number;
   readonly batchesMax: number;
   readonly commitPercent: number;
+  /** Of a hundred transactions, how many are aborted while a batch of them is held up by the network. */
+  readonly latePercent: number;
 }
 
 /** How long one that was replaced waits before it comes back. */
@@ -45,13 +47,14 @@ export class TransactionalProducer implements SimulatedClient {
     const { clock, dice } = this.#tools;
     while (!this.#isStopped) {
       await clock.sleep(dice.time(0, this.#traits.pauseMsMax));
-      if (this.#isStopped) return;
+      if (this.#isStopped) break;
       if (!this.#session.isReady && !(await this.#session.begin(dice.chance(AS_FORMER_PERCENT)))) continue;
       const isInOrder = await this.#transaction();
       if (isInOrder) continue;
       this.#session.reset();
       await clock.sleep(dice.time(0, FENCED_MS_MAX));
     }
+    await this.#session.whenQuiet();
   }
 
   stop(): void {
@@ -61,6 +64,7 @@ export class TransactionalProducer implements SimulatedClient {
   /** Whether the next one may begin in the same epoch. */
   async #transaction(): Promise<boolean> {
     const { dice } = this.#tools;
+    const { latePercent, commitPercent } = this.#traits;
     const session = this.#session;
     const transaction = session.open();
     let isWhole = true;
@@ -68,9 +72,13 @@ export class TransactionalProducer implements SimulatedClient {
       const values = Array.from({ length: dice.between(1, RECORDS_MAX) }, () => session.value());
       isWhole = await session.write(transaction, dice.pick(this.#partitions), values);
     }
+    if (isWhole && latePercent > 0 && dice.chance(latePercent)) {
+      await session.writeLate(transaction, dice.pick(this.#partitions), [session.value()]);
+      isWhole = false;
+    }
     // Some are left open, as by one that dies.
     if (isWhole && dice.chance(OPEN_PERCENT)) return false;
-    const commits = isWhole && dice.chance(this.#traits.commitPercent);
+    const commits = isWhole && dice.chance(commitPercent);
     return (await session.end(transaction, commits)) && isWhole;
   }
 }

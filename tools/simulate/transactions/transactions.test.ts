@@ -79,6 +79,12 @@ describe('the checker of transactions', () => {
       expect(judge(outcome, [])).toEqual([]);
       expect(judge(outcome, ['c'])).toEqual(['aborted-read']);
     }
+    // Nobody has acknowledged it.
+    const late = ({ transactions: [sent], final }: TransactionLedger): void => {
+      sent?.sent.add('d');
+      final.set('t-0', { records: [[0, 'd', null]], lag: 0 });
+    };
+    expect(judge('aborted', [], late)).toEqual(['aborted-read']);
     expect(judge('unknown', [])).toEqual([]);
     expect(judge('unknown', ['a', 'b', 'c'])).toEqual([]);
     expect(judge('unknown', ['a', 'c'])).toEqual(['torn-transaction']);
