@@ -18,7 +18,14 @@ import { abortMarker, batchOf, commitMarker, followDurable, openTestLog, testCon
 
 const DELETE_RETENTION_MS = 1000;
 /** Two or three batches to a segment. */
-const CONFIG = { ...COMPACTED, segmentBytes: 250, deleteRetentionMs: DELETE_RETENTION_MS };
+const CONFIG = {
+  ...COMPACTED,
+  cleanupPolicy: ['compact', 'delete'] as const,
+  segmentBytes: 250,
+  deleteRetentionMs: DELETE_RETENTION_MS,
+};
+/** What retention leaves of a log when it comes to it: more than a segment. */
+const RETENTION_BYTES = 600;
 const KEYS = ['a', 'b', 'c'];
 /** Producer 0 stands for those that write without transactions. */
 const PRODUCERS_MAX = 3;
@@ -34,7 +41,10 @@ type Step =
   | { readonly kind: 'compact' | 'restart' }
   | { readonly kind: 'wait'; readonly ms: number }
   /** Of what is not stable yet, how many hundredths stay. */
-  | { readonly kind: 'cut'; readonly percent: number };
+  | { readonly kind: 'cut'; readonly percent: number }
+  /** Of what is replicated, how many hundredths are deleted, whatever is open in them. */
+  | { readonly kind: 'delete'; readonly percent: number }
+  | { readonly kind: 'retain' };
 
 const write: fc.Arbitrary<Write> = fc.oneof(
   {
@@ -61,6 +71,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(2 * DELETE_RETENTION_MS) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cut' as const), percent: fc.nat(100) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), percent: fc.nat(100) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('retain' as const) }) },
 );
 
 interface Aborted {
@@ -77,19 +89,22 @@ interface Seen {
 /** What a log that holds these writes, one at each offset, shows. */
 interface View {
   readonly lastStableOffset: number;
+  /** Stable or not. */
   readonly committed: readonly Seen[];
   readonly aborted: readonly Aborted[];
   /** Behind the markers that made stable what lies below the last stable offset. */
   readonly stableMarkersEnd: number;
 }
 
-function viewOf(writes: readonly Write[]): View {
+/** @param start where the log begins; with `forgets`, nothing is known of what was before it */
+function viewOf(writes: readonly Write[], start = 0, forgets = false): View {
   const open = new Map<number, Seen[]>();
   const committed: Seen[] = [];
   const aborted: Aborted[] = [];
   const ends: { readonly firstOffset: number; readonly markerOffset: number }[] = [];
   for (const [offset, written] of writes.entries()) {
     const { producer } = written;
+    if (forgets && offset < start) continue;
     if (written.kind === 'put') {
       const { key } = written;
       if (producer === 0) committed.push({ offset, key });
@@ -103,10 +118,11 @@ function viewOf(writes: readonly Write[]): View {
     if (written.isCommit) committed.push(...ended);
     else aborted.push({ producerId: producer, firstOffset: ended[0]!.offset, markerOffset: offset });
   }
-  const lastStableOffset = Math.min(writes.length, ...[...open.values()].map(([first]) => first!.offset));
-  const shown = committed.filter(({ offset }) => offset < lastStableOffset).sort((a, b) => a.offset - b.offset);
+  const unstable = Math.min(writes.length, ...[...open.values()].map(([first]) => first!.offset));
+  const lastStableOffset = Math.max(start, unstable);
+  const shown = committed.filter(({ offset }) => offset >= start).sort((a, b) => a.offset - b.offset);
   const stable = ends.filter(({ firstOffset }) => firstOffset < lastStableOffset);
-  const stableMarkersEnd = Math.max(0, ...stable.map(({ markerOffset }) => markerOffset + 1));
+  const stableMarkersEnd = Math.max(start, ...stable.map(({ markerOffset }) => markerOffset + 1));
   return { lastStableOffset, committed: shown, aborted, stableMarkersEnd };
 }
 
@@ -206,6 +222,15 @@ class CompactedLog {
         return this.#takeBack(this.#log.logEndOffset);
       case 'cut':
         return this.#cut(step.percent);
+      case 'delete': {
+        const offset = Math.floor((this.#log.highWatermark * step.percent) / 100);
+        expect(this.#log.deleteRecordsBefore(offset).errorCode).toBe(0);
+        return;
+      }
+      case 'retain':
+        this.#log.updateConfig({ ...this.#log.config, retentionBytes: RETENTION_BYTES });
+        await this.#log.enforceRetention();
+        return this.#log.updateConfig({ ...this.#log.config, retentionBytes: -1 });
       case 'compact':
         // The active segment is never compacted.
         this.#log.roll();
@@ -224,8 +249,9 @@ class CompactedLog {
   }
 
   #takeBack(length: number): void {
-    if (length > this.#writes.length && length <= this.#beforeCuts.length)
+    if (length > this.#writes.length && length <= this.#beforeCuts.length) {
       this.#writes = this.#beforeCuts.slice(0, length);
+    }
     this.#beforeCuts = [];
   }
 
@@ -241,27 +267,40 @@ class CompactedLog {
 
   /** Of each key the newest record that is committed is there, nothing that is not committed, and the same from any offset on. */
   async verify(): Promise<void> {
-    const view = viewOf(this.#writes);
-    expect(this.#log.lastStableOffset).toBe(view.lastStableOffset);
-    const seen = await readCommitted(this.#log, 0, READ_BYTES[1]!, view);
-    for (const record of seen) expect(view.committed).toContainEqual(record);
-    const newest = new Map(view.committed.map((record) => [record.key, record]));
+    const log = this.#log;
+    const { logStartOffset: start, lastStableOffset } = log;
+    const view = viewOf(this.#writes, start);
+    expect(lastStableOffset).toBe(view.lastStableOffset);
+    const seen = await readCommitted(log, start, READ_BYTES[1]!, view);
+    const stable = view.committed.filter(({ offset }) => offset < lastStableOffset);
+    for (const record of seen) expect(stable).toContainEqual(record);
+    const newest = new Map(stable.map((record) => [record.key, record]));
     for (const record of newest.values()) expect(seen).toContainEqual(record);
     for (const bytesMax of READ_BYTES) {
-      for (let from = 0; from <= view.lastStableOffset; from += 1) {
+      for (let from = start; from <= lastStableOffset; from += 1) {
         const expected = seen.filter(({ offset }) => offset >= from);
-        expect(await readCommitted(this.#log, from, bytesMax, view)).toEqual(expected);
+        expect(await readCommitted(log, from, bytesMax, view)).toEqual(expected);
       }
     }
+    await this.#verifyCopy(seen);
+  }
+
+  /** What it never knew of, since that was deleted before, does not hold readers up there. */
+  async #verifyCopy(seen: readonly Seen[]): Promise<void> {
+    const start = this.#log.logStartOffset;
     const copy = await copyOf(this.#log);
-    expect(copy.lastStableOffset).toBe(view.lastStableOffset);
-    expect(await readCommitted(copy, 0, READ_BYTES[1]!, view)).toEqual(seen);
+    expect(copy.lastStableOffset).toBe(viewOf(this.#writes, start, true).lastStableOffset);
+    const view = viewOf(this.#writes, start);
+    const found = await readCommitted(copy, start, READ_BYTES[1]!, view);
+    expect(found.filter(({ offset }) => offset < this.#log.lastStableOffset)).toEqual(seen);
+    for (const record of found) expect(view.committed).toContainEqual(record);
   }
 }
 
 /** What a new follower makes of it, which has the batches alone, and not what their leader knew of producers before it was compacted. */
 async function copyOf(log: PartitionLog): Promise<PartitionLog> {
   const copy = await openTestLog(testContext(), CONFIG);
+  await copy.truncateFullyAndStartAt(log.logStartOffset);
   while (copy.logEndOffset < log.logEndOffset) {
     const { chunks } = await log.read(copy.logEndOffset, 10_000, { isolation: 'logEnd', minOneBatch: true });
     for (const chunk of chunks) await copy.append(Buffer.from(chunk), { leaderEpoch: 0, origin: 'replica' });
@@ -283,11 +322,12 @@ async function follow(log: PartitionLog, writes: readonly Write[]): Promise<void
 async function expectView(log: PartitionLog, writes: readonly Write[]): Promise<void> {
   const view = viewOf(writes);
   expect(log.lastStableOffset).toBe(view.lastStableOffset);
-  for (const bytesMax of READ_BYTES) expect(await readCommitted(log, 0, bytesMax, view)).toEqual(view.committed);
+  const stable = view.committed.filter(({ offset }) => offset < view.lastStableOffset);
+  for (const bytesMax of READ_BYTES) expect(await readCommitted(log, 0, bytesMax, view)).toEqual(stable);
 }
 
 describe('transactions in a log', () => {
-  it('show what they have committed, and of the rest nothing, however often it is compacted, cut and opened', async () => {
+  it('show what they have committed, and of the rest nothing, however often it is compacted, cut and opened, and whatever is deleted of it', async () => {
     const numRuns = Number(process.env['MILLRACE_TRANSACTION_RUNS'] ?? 40);
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
