@@ -57,7 +57,7 @@ async function start(settings: Readonly<Record<string, string>>): Promise<Broker
 }
 
 /** A broker with TLS and logins, rights checked, and `admin` who may everything. */
-async function startSecured(): Promise<BrokerProcess> {
+async function startSecured(settings: Readonly<Record<string, string>> = {}): Promise<BrokerProcess> {
   return start({
     listeners: 'SASL_SSL://127.0.0.1:0',
     'advertised.listeners': 'SASL_SSL://localhost:0',
@@ -66,6 +66,7 @@ async function startSecured(): Promise<BrokerProcess> {
     'listener.name.sasl_ssl.plain.sasl.jaas.config': `${PLAIN} username="admin" password="admin-pw" user_admin="admin-pw" user_bob="bob-pw";`,
     'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
     'super.users': 'User:admin',
+    ...settings,
   });
 }
 
@@ -139,6 +140,23 @@ describe('a broker with TLS, logins and rights', () => {
   ])('turns away %s', async (_, sasl) => {
     await startSecured();
     await expect(connect(sasl).then((connection) => connection.send(Metadata, 8, { topics: [] }))).rejects.toThrow();
+  });
+
+  it('asks for a certificate beside the login where the listener’s own setting says so, and does not start with that of all', async () => {
+    const trusted = { 'ssl.truststore.location': new URL('localhost.cert.pem', fixtures).pathname };
+    await expect(startSecured({ ...trusted, 'ssl.client.auth': 'required' })).rejects.toThrow(
+      'Set listener.name.sasl_ssl.ssl.client.auth to required',
+    );
+    await startSecured({ ...trusted, 'listener.name.sasl_ssl.ssl.client.auth': 'required' });
+    const [ca, key] = await Promise.all(
+      ['localhost.cert.pem', 'localhost.key.pem'].map((name) => readFile(new URL(name, fixtures))),
+    );
+    await expect(connect(plain('admin'), { ca })).rejects.toThrow();
+    const shown = { ca, cert: ca, key };
+    await expect(connect(plain('admin', 'wrong'), shown)).rejects.toThrow('Invalid username or password');
+    // Who he is, his login says.
+    const users = await (await connect(plain('admin'), shown)).send(DescribeUserScramCredentials, 0, { users: null });
+    expect(users.errorCode).toBe(0);
   });
 
   it('closes the connection of who speaks plain text to it', async () => {

@@ -21,7 +21,7 @@ export function idleSettings(
   surroundings: Surroundings,
 ): readonly { readonly name: string; readonly message: string }[] {
   const idle = Object.entries(properties).flatMap(([name, text]) => {
-    const why = whyIdle(name, surroundings);
+    const why = whyIdle(name, surroundings) ?? whyUnasked(name, properties, surroundings);
     if (why === undefined || asksForNothing(name, text)) return [];
     return [{ name, message: `${name} has no effect: ${why}, or remove it.` }];
   });
@@ -36,6 +36,19 @@ function emptySecret(properties: ConfigProperties): { readonly name: string; rea
   if (name === undefined || TOKEN_SECRETS.some((each) => (properties[each] ?? '').trim() !== '')) return [];
   const message = `${name} is empty, so that there are no delegation tokens: who asks for one is refused. Set it to a secret, the same at all brokers, or remove it.`;
   return [{ name, message }];
+}
+
+/** A listener with logins has its own `ssl.client.auth` or none (KIP-684). Where all of them must show one, that has been refused. */
+function whyUnasked(name: string, properties: ConfigProperties, { endpoints }: Surroundings): string | undefined {
+  if (name !== 'ssl.client.auth') return undefined;
+  const ownName = (listener: string): string => `listener.name.${listener.toLowerCase()}.${name}`;
+  const unasked = endpoints.find(
+    (each) => each.securityProtocol === 'SASL_SSL' && properties[ownName(each.name)] === undefined,
+  );
+  return (
+    unasked &&
+    `the listener ${unasked.name} asks for a login, and for a certificate only by its own setting. Set ${ownName(unasked.name)}`
+  );
 }
 
 function whyIdle(name: string, { endpoints, usesZooKeeper }: Surroundings): string | undefined {

@@ -220,6 +220,11 @@ class ListenerSettings {
     return this.#properties[this.own(key)];
   }
 
+  /** What is set for all listeners. */
+  textOfAll(key: string): string | undefined {
+    return this.#properties[key];
+  }
+
   /** Whether it is set to nothing, for this listener or else for all. */
   isEmptied(key: string): boolean {
     return (this.ownText(key) ?? this.#properties[key])?.trim() === '';
@@ -245,10 +250,28 @@ class ListenerSettings {
   }
 }
 
+const CLIENT_AUTH = 'ssl.client.auth';
+
+/**
+ * Whether clients must show a certificate. With SASL it says nothing of who somebody is, so that only this listener's own setting has it
+ * asked for (KIP-684). Kafka warns of `required` for all listeners and lets everybody in; here it has to be said again or taken back.
+ */
+function clientAuthOf(settings: ListenerSettings, usesSasl: boolean): SslSettings['clientAuth'] {
+  const ownText = settings.ownText(CLIENT_AUTH);
+  const isLost = ownText === undefined ? usesSasl : ownText.trim() === '';
+  if (isLost && settings.textOfAll(CLIENT_AUTH)?.trim() === 'required') {
+    const own = settings.own(CLIENT_AUTH);
+    const why = ownText === undefined ? 'with a login only its own setting counts, as in Kafka' : `${own} is empty`;
+    settings.report(
+      CLIENT_AUTH,
+      `${CLIENT_AUTH}=required is not honoured by the listener ${settings.name}: ${why}, and nobody would be asked for a certificate there. Set ${own} to required, or to none.`,
+    );
+  }
+  // The definition lets no other value through.
+  return isLost ? 'none' : settings.value(CLIENT_AUTH);
+}
+
 function sslOf(settings: ListenerSettings, usesSasl: boolean): SslSettings {
-  // With SASL the certificate says nothing of who somebody is, so Kafka asks for one only where this listener wants it.
-  const asks =
-    usesSasl && settings.ownText('ssl.client.auth') === undefined ? 'none' : settings.value('ssl.client.auth');
   return {
     keystoreType: settings.text('ssl.keystore.type'),
     keystoreLocation: settings.text('ssl.keystore.location'),
@@ -260,8 +283,7 @@ function sslOf(settings: ListenerSettings, usesSasl: boolean): SslSettings {
     truststoreLocation: settings.text('ssl.truststore.location'),
     truststorePassword: settings.text('ssl.truststore.password'),
     truststoreCertificates: settings.text('ssl.truststore.certificates'),
-    // The definition lets no other value through.
-    clientAuth: asks as SslSettings['clientAuth'],
+    clientAuth: clientAuthOf(settings, usesSasl),
     enabledProtocols: settings.value('ssl.enabled.protocols'),
     cipherSuites: settings.value('ssl.cipher.suites'),
     principalMappingRules: settings.value('ssl.principal.mapping.rules'),

@@ -86,6 +86,71 @@ describe('a setting that safety hangs on and that is not honoured', () => {
   });
 });
 
+describe('a certificate that is required of all clients', () => {
+  const required = { 'ssl.client.auth': 'required' };
+  const user = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_a="b";';
+  const loginAt = (listener: string): Record<string, string> => ({
+    [`listener.name.${listener}.sasl.enabled.mechanisms`]: 'PLAIN',
+    [`listener.name.${listener}.plain.sasl.jaas.config`]: user,
+  });
+  const withLogin = { listeners: 'SASL_SSL://:9093', ...loginAt('sasl_ssl') };
+  const askedBy = (listener: string, properties: Record<string, string>) =>
+    parseBrokerConfig(properties).config.listenerSecurity.get(listener)?.ssl?.clientAuth;
+
+  it('keeps the broker from starting where a listener with logins would ask nobody for it', () => {
+    const message = expect.stringMatching(
+      /^ssl\.client\.auth=required is not honoured by the listener SASL_SSL: .* Set listener\.name\.sasl_ssl\.ssl\.client\.auth to required, or to none\.$/,
+    );
+    expect(problems({ ...withLogin, ...required })).toEqual([message]);
+    expect(problems({ ...withLogin, ...required, listeners: 'SASL_SSL://:9093,SSL://:9094' })).toEqual([message]);
+    const two = {
+      listeners: 'IN://:1,OUT://:2',
+      'listener.security.protocol.map': 'IN:SASL_SSL,OUT:SASL_SSL',
+      ...loginAt('in'),
+      ...loginAt('out'),
+    };
+    expect(problems({ ...two, ...required, 'listener.name.in.ssl.client.auth': 'required' })).toEqual([
+      expect.stringContaining('listener.name.out.ssl.client.auth'),
+    ]);
+  });
+
+  it('is asked for beside the login where the listener’s own setting says so (KIP-684), and not where that takes it back', () => {
+    const own = 'listener.name.sasl_ssl.ssl.client.auth';
+    for (const [asked, others] of [
+      ['required', {}],
+      ['required', required],
+      ['none', required],
+      ['requested', required],
+    ] as const) {
+      const properties = { ...withLogin, ...others, [own]: asked };
+      expect([problems(properties), askedBy('SASL_SSL', properties)]).toEqual([[], asked]);
+    }
+  });
+
+  it('is not given up for an own setting that a script has left empty', () => {
+    const own = 'listener.name.ssl.ssl.client.auth';
+    const plain = { listeners: 'SSL://:9093', ...required };
+    expect(problems({ ...plain, [own]: '' })).toEqual([expect.stringContaining(`${own} is empty`)]);
+    expect([problems(plain), askedBy('SSL', plain)]).toEqual([[], 'required']);
+  });
+
+  it('is only told of where it is wished for and not required, as Kafka does', () => {
+    const { problems: found, warnings } = parseBrokerConfig({ ...withLogin, 'ssl.client.auth': 'requested' });
+    expect([found, warnings]).toEqual([
+      [],
+      [
+        {
+          code: 'UNUSED_CONFIG',
+          name: 'ssl.client.auth',
+          message: expect.stringContaining('the listener SASL_SSL asks for a login'),
+        },
+      ],
+    ]);
+    const own = { 'listener.name.sasl_ssl.ssl.client.auth': 'requested' };
+    expect(parseBrokerConfig({ ...withLogin, ...own, 'ssl.client.auth': 'requested' }).warnings).toEqual([]);
+  });
+});
+
 describe('settings of KRaft', () => {
   /** What `config/kraft/server.properties` of Kafka 3.9 sets. */
   const combined = {
