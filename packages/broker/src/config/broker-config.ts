@@ -353,8 +353,12 @@ function checkRights(
 /** A slip of the pen in a name that safety hangs on would leave the broker open; any other one is told of. */
 function lookAtUnknown(name: string, report: Report, warnings: ConfigWarning[]): void {
   const nearest = isUnusedKafkaName(name) ? undefined : nearestName(name, brokerConfigNames);
-  if (nearest === undefined || !isSafetySetting(nearest)) warnings.push(passedOver(name));
-  else report(name, `${name} is no setting that this broker knows. Did you mean ${nearest}?`);
+  if (isUnusedKafkaName(name) || ![name, nearest ?? name].some(isSafetySetting)) {
+    warnings.push(passedOver(name));
+    return;
+  }
+  const meant = nearest === undefined ? 'Correct the name, or remove it.' : `Did you mean ${nearest}?`;
+  report(name, `${name} is no setting that this broker knows. ${meant}`);
 }
 
 function passedOver(name: string): ConfigWarning {

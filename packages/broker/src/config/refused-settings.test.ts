@@ -14,7 +14,36 @@ const kafkaNames = readFileSync(new URL('fixtures/kafka-3.9.1-configs.tsv', impo
   .filter(([kind]) => kind === 'broker')
   .map(([, name = '', type = '', text = '']) => ({ name, type, text }));
 
-const SECURITY = /^(ssl|sasl|authorizer|super\.users|security\.providers|principal)\b/;
+const SECURITY =
+  /^(ssl|sasl|authorizer|super\.users|security\.providers|principal|client\.quota|(alter\.config|create\.topic)\.policy)\b/;
+
+/** Families of names on which it hangs who comes in, what he may do, and how much he may use. */
+const FAMILIES = [
+  /^(ssl|sasl|security|authorizer|principal)\./,
+  /^(super\.users|allow\.everyone\.if\.no\.acl\.found|listeners|inter\.broker\.listener\.name|zookeeper\.set\.acl)$/,
+  /^listener\.security\./,
+  /^delegation\.token\./,
+  /^connections\.max\.reauth\./,
+  /^connection\.failed\./,
+  /^max\.connections?\b/,
+  /(^|\.)quota\./,
+  /^password\.encoder\./,
+  /\.policy\.class\.name$/,
+  /^zookeeper\.ssl\./,
+];
+
+/** Kafka's authorizer reads them itself: its list of configs does not have them. */
+const OF_AUTHORIZER = ['super.users', 'allow.everyone.if.no.acl.found'];
+
+/** A slip of the pen: a letter too many, too few, doubled, two in the wrong order; capitals. Each name has another one. */
+function slipOf(name: string, which: number): string {
+  const middle = Math.trunc(name.length / 2);
+  const swapped = `${name.slice(0, middle)}${name[middle + 1]}${name[middle]}${name.slice(middle + 2)}`;
+  const doubled = `${name.slice(0, middle)}${name[middle]}${name.slice(middle)}`;
+  const slips = [`${name}s`, name.slice(0, -1), swapped, doubled, name.toUpperCase()];
+  const others = slips.filter((each) => each !== name && brokerConfigTable[each] === undefined);
+  return others[which % others.length] ?? '';
+}
 
 /** A value that asks for something, of the config's type. */
 function valueFor(type: string, text: string): string {
@@ -45,9 +74,59 @@ describe('a setting that safety hangs on and that is not honoured', () => {
   it('keeps the broker from starting, whichever of Kafka’s it is', () => {
     const honoured = new Set([...HONOURED_SSL, ...HONOURED_SASL, ...KERBEROS_TICKETS]);
     const named = kafkaNames.filter(({ name }) => SECURITY.test(name) && !honoured.has(name));
-    expect(named).toHaveLength(25);
+    expect(named).toHaveLength(28);
     for (const { name, type, text } of named) {
       expect(problems({ [name]: valueFor(type, text) }).join(), name).toContain(`${name} is not honoured`);
+    }
+  });
+
+  it('does so under a name with a slip in it as well, whichever of Kafka’s it is, and is named as it was meant', () => {
+    const names = [...kafkaNames.map(({ name }) => name), ...OF_AUTHORIZER];
+    for (const family of FAMILIES) {
+      const named = names.filter((name) => family.test(name));
+      expect(named.length, String(family)).toBeGreaterThan(0);
+      for (const [which, name] of named.entries()) {
+        const slip = slipOf(name, which);
+        const [problem, ...others] = problems({ [slip]: 'x' });
+        expect(others, slip).toEqual([]);
+        expect(problem, slip).toMatch(/ Did you mean \S+\?$/);
+        // Another one may be as near; it is one of safety all the same.
+        const meant = / Did you mean (\S+)\?$/.exec(problem ?? '')?.[1] ?? '';
+        expect(
+          FAMILIES.some((each) => each.test(meant)),
+          `${slip}: ${meant}`,
+        ).toBe(true);
+      }
+    }
+  });
+
+  it.each([
+    ['delegation.token.max.lifetime.mss', 'delegation.token.max.lifetime.ms'],
+    ['quota.windows.num', 'quota.window.num'],
+    ['connections.max.reauth.m', 'connections.max.reauth.ms'],
+    ['max.connection.creation.rates', 'max.connection.creation.rate'],
+    ['ssl.client.atuh', 'ssl.client.auth'],
+  ])('is told by its right name: %s', (name, meant) => {
+    expect(problems({ [name]: '1' })).toEqual([expect.stringMatching(`^${name} is .* Did you mean ${meant}\\?$`)]);
+  });
+
+  it.each([
+    'quota.of.my.own',
+    'delegation.token.keeper',
+    'controller.quota.x',
+    'connections.max.reauth.by.user',
+    'security.x',
+  ])('is refused though no name is near: %s', (name) => {
+    expect(problems({ [name]: '1' })).toEqual([expect.stringMatching(/is no setting that this broker knows\./)]);
+  });
+
+  it('is read where it is one of Kafka’s that is honoured, in each of the families of quotas, tokens and logins', () => {
+    const honoured = kafkaNames.filter(({ name }) =>
+      /^(quota|controller\.quota|replication\.quota|delegation\.token|connections\.max\.reauth)\./.test(name),
+    );
+    expect(honoured).toHaveLength(12);
+    for (const { name, type, text } of honoured) {
+      expect(parseBrokerConfig({ [name]: valueFor(type, text) }).problems, name).toEqual([]);
     }
   });
 

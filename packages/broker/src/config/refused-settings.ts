@@ -1,3 +1,4 @@
+import { nearestName } from '@millrace/ports';
 import { brokerConfigTable } from './broker-definitions.ts';
 import { HONOURED_SASL, HONOURED_SSL, isListenerSetting, KERBEROS_TICKETS } from './listener-security.ts';
 import { formatConfigValue, parseConfigValue } from './values.ts';
@@ -70,10 +71,31 @@ const HONOURED: ReadonlySet<string> = new Set([
   ...KERBEROS_TICKETS,
 ]);
 
-const SAFETY_SETTING =
-  /^(authorizer\.|super\.users$|allow\.everyone\.|ssl\.|sasl\.|security\.|listeners$|listener\.(name|security)\.|inter\.broker\.listener\.name$|principal\.|max\.connections|zookeeper\.(set\.acl$|ssl\.))/;
+/** Who may come in and do what, how many may come, and how much each may use. */
+const SAFETY_SETTING = new RegExp(
+  `^(${[
+    'authorizer\\.',
+    'super\\.users$',
+    'allow\\.everyone\\.',
+    'principal\\.',
+    '(alter\\.config|create\\.topic)\\.policy\\.',
+    'ssl\\.',
+    'sasl\\.',
+    'security\\.',
+    'delegation\\.token\\.',
+    'password\\.encoder\\.',
+    'listeners$',
+    'listener\\.(name|security)\\.',
+    'inter\\.broker\\.listener\\.name$',
+    'connections\\.max\\.reauth\\.',
+    'connection\\.failed\\.',
+    'max\\.connections?\\b',
+    '([a-z.]+\\.)?quota\\.',
+    'zookeeper\\.(set\\.acl$|ssl\\.)',
+  ].join('|')})`,
+);
 
-/** Whether somebody's safety hangs on a setting that is honoured. */
+/** Whether somebody's safety hangs on a setting of this name, or may hang on it where nobody knows it. */
 export function isSafetySetting(name: string): boolean {
   return SAFETY_SETTING.test(name);
 }
@@ -84,7 +106,14 @@ export function refusalOf(name: string, text: string): string | undefined {
   if (HONOURED.has(name) || isListenerSetting(name)) return undefined;
   const refusal = REFUSALS.find(({ names }) => names.some((each) => isNamed(each, name)));
   if (refusal === undefined || asksForNothing(name, text)) return undefined;
-  return `${name} is not honoured: ${refusal.why}. ${refusal.instead}.`;
+  return `${name} is not honoured: ${refusal.why}. ${refusal.instead}.${meantInstead(name, refusal)}`;
+}
+
+/** A beginning catches slips of the pen as well. */
+function meantInstead(name: string, { names }: Refusal): string {
+  if (names.includes(name) || Object.hasOwn(brokerConfigTable, name)) return '';
+  const nearest = nearestName(name, Object.keys(brokerConfigTable));
+  return nearest === undefined ? '' : ` Did you mean ${nearest}?`;
 }
 
 function isNamed(pattern: string, name: string): boolean {
