@@ -2,7 +2,7 @@ import type { Logger, LogLevelControl } from '@millrace/broker';
 import { KafkaError } from '@millrace/network';
 import { LogOutput } from './log-output.ts';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** Fields that are for machines: the messages beside them say the same in words. */
 const SAID_IN_WORDS = 'addresses,logDirs,httpPort,tookMs,signal';
@@ -16,17 +16,18 @@ export async function openLogger(level: LogLevel, terminal: boolean, name?: stri
   const { pino } = await import('pino');
   // pino's own codec for errors turns `err` into type, message and stack.
   const options = { level, base: name === undefined ? null : { name }, timestamp: pino.stdTimeFunctions.isoTime };
+  const showsTraces = level === 'debug' || level === 'trace';
   // A pino logger has index signatures that make it look like a promise, so it goes by the port's type from here.
   let logger: Logger;
   if (terminal) {
     const { default: pretty } = await import('pino-pretty');
     const colorize = (process.env['NO_COLOR'] ?? '') === '';
     const format = { colorize, translateTime: 'SYS:HH:MM:ss.l', ignore: SAID_IN_WORDS, singleLine: true };
-    const hooks = level === 'debug' ? {} : { logMethod: withoutTraces };
+    const hooks = showsTraces ? {} : { logMethod: withoutTraces };
     logger = pino({ ...options, hooks }, pretty({ ...format, sync: true }));
   } else {
     const output = new LogOutput(process.stdout);
-    const hooks = level === 'debug' ? {} : { logMethod: withoutTracesOfWhatPasses };
+    const hooks = showsTraces ? {} : { logMethod: withoutTracesOfWhatPasses };
     logger = pino({ ...options, hooks }, output);
     output.sayLeftOut = (lines) => logger.warn({ lines }, `${lines} lines of the log were left out: nobody took them`);
   }

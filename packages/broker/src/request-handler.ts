@@ -24,6 +24,7 @@ import type { BrokerServices } from './handlers/services.ts';
 import { CountedRequest, NO_QUOTA, type RequestQuota } from './quotas/request-quota.ts';
 import type { LoginGate } from './security/login/login-gate.ts';
 import {
+  type AuthorizationPurpose,
   allowAll,
   authorizationFailed,
   type Operation,
@@ -106,12 +107,12 @@ class Request implements RequestContext {
     return this.#admission.reserveResponse(wantedBytes);
   }
 
-  authorize(operation: Operation, resource: Resource): Refusal | undefined {
-    return this.#decide(operation, resource, false) ? undefined : authorizationFailed(resource);
+  authorize(operation: Operation, resource: Resource, references?: () => number): Refusal | undefined {
+    return this.#decide(operation, resource, 'access', references) ? undefined : authorizationFailed(resource);
   }
 
-  isAllowed(operation: Operation, resource: Resource): boolean {
-    return this.#decide(operation, resource, true);
+  isAllowed(operation: Operation, resource: Resource, purpose: AuthorizationPurpose = 'filter'): boolean {
+    return this.#decide(operation, resource, purpose);
   }
 
   isAllowedForAny(operation: Operation, type: ResourceType): boolean {
@@ -120,12 +121,12 @@ class Request implements RequestContext {
     return this.broker.authorizer.isAllowedForAny(asker, operation, type);
   }
 
-  #decide(operation: Operation, resource: Resource, isFilter: boolean): boolean {
+  #decide(operation: Operation, resource: Resource, purpose: AuthorizationPurpose, references?: () => number): boolean {
     const { authorizer } = this.broker;
     if (authorizer === allowAll) return true;
     const { principal, clientHost } = this.connection;
     const requestName = this.#requestName;
-    return authorizer.isAllowed({ principal, clientHost, requestName, operation, resource, isFilter });
+    return authorizer.isAllowed({ principal, clientHost, requestName, operation, resource, purpose, references });
   }
 
   pause(): Promise<void> | undefined {

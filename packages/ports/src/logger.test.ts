@@ -44,6 +44,28 @@ describe('a guarded logger', () => {
     expect(() => guardedLogger({} as Logger).info({}, 'x')).not.toThrow();
   });
 
+  it('says which levels are written, and drops the lines of one that the logger does not have', () => {
+    const said: string[] = [];
+    const bare = guardedLogger(loggerOf(() => said.push('said')));
+    bare.trace?.({}, 'lost');
+    expect([bare.isLevelEnabled?.('debug'), bare.isLevelEnabled?.('trace'), said]).toEqual([true, false, []]);
+    const traced = { ...silentLogger, trace: (_: object, line: string) => void said.push(line) };
+    const whole = guardedLogger({ ...traced, isLevelEnabled: (level) => level === 'trace' });
+    whole.trace?.({}, 'written');
+    expect([whole.isLevelEnabled?.('debug'), whole.isLevelEnabled?.('trace'), said]).toEqual([
+      false,
+      true,
+      ['written'],
+    ]);
+    const torn = guardedLogger({
+      ...traced,
+      isLevelEnabled: () => {
+        throw new Error('no level');
+      },
+    });
+    expect(torn.isLevelEnabled?.('info')).toBe(false);
+  });
+
   it('wraps once', () => {
     const guarded = guardedLogger(loggerOf(() => {}));
     expect(guardedLogger(guarded)).toBe(guarded);

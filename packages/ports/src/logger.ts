@@ -7,6 +7,10 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+  /** What is more than `debug` shows. A logger without it drops such lines. */
+  trace?(fields: object, message: string): void;
+  /** Whether lines of a level are written, so that what nobody reads need not be put into words; without it, all but `trace` are. */
+  isLevelEnabled?(level: string): boolean;
 }
 
 const ignore = (): void => {};
@@ -18,6 +22,8 @@ const ignore = (): void => {};
 export function guardedLogger(logger: Logger): Logger {
   return logger instanceof GuardedLogger || logger === silentLogger ? logger : new GuardedLogger(logger);
 }
+
+type Level = 'debug' | 'info' | 'warn' | 'error' | 'trace';
 
 class GuardedLogger implements Logger {
   readonly #logger: Logger;
@@ -42,10 +48,22 @@ class GuardedLogger implements Logger {
     this.#say('error', fields, message);
   }
 
-  #say(level: keyof Logger, fields: object, message: string): void {
+  trace(fields: object, message: string): void {
+    if (this.#logger.trace !== undefined) this.#say('trace', fields, message);
+  }
+
+  isLevelEnabled(level: string): boolean {
+    try {
+      return this.#logger.isLevelEnabled?.(level) ?? (level !== 'trace' || this.#logger.trace !== undefined);
+    } catch {
+      return false;
+    }
+  }
+
+  #say(level: Level, fields: object, message: string): void {
     try {
       // Typed as nothing, but a user's may be asynchronous.
-      const said = this.#logger[level](fields, message) as { then?: unknown } | undefined;
+      const said = this.#logger[level]?.(fields, message) as { then?: unknown } | undefined;
       if (typeof said?.then === 'function') said.then(ignore, ignore);
     } catch {
       // There is nobody left to tell.
@@ -54,4 +72,10 @@ class GuardedLogger implements Logger {
 }
 
 /** Says nothing; the default everywhere. */
-export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+export const silentLogger: Logger = {
+  debug: ignore,
+  info: ignore,
+  warn: ignore,
+  error: ignore,
+  isLevelEnabled: () => false,
+};

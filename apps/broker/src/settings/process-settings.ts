@@ -33,7 +33,7 @@ const HTTP_PORT_DEFAULT = 9644;
 /** Metrics tell about topics and load, so they stay on the machine unless somebody says otherwise. */
 const HTTP_HOST_DEFAULT = '127.0.0.1';
 const PORT_MAX = 65_535;
-const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 const CHECKED_RECORDS = ['header', 'all'] as const;
 const LOG_FORMATS = ['auto', 'pretty', 'json'] as const;
 

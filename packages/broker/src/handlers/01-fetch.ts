@@ -112,25 +112,51 @@ function limitsOf(request: FetchRequest, targets: Iterable<FetchTarget>, context
     mayReadFollower: version >= FIRST_VERSION_WITH_RACK && replicaId < 0,
     preferredReplica: selectorOf(request, context),
     isAgain: false,
-    refusalOf: refusalFor(replicaId, context),
+    refusalOf: refusalFor(replicaId, targets, context),
   };
 }
 
 const MAY_READ_ALL = (): number => ErrorCode.NONE;
 
 /** Why somebody may not read a partition. Followers need a right to the cluster, whatever replica they say they are. */
-function refusalFor(replicaId: number, context: RequestContext): FetchLimits['refusalOf'] {
+function refusalFor(
+  replicaId: number,
+  targets: Iterable<FetchTarget>,
+  context: RequestContext,
+): FetchLimits['refusalOf'] {
   const { authorizer, cluster } = context.broker;
   if (authorizer === allowAll) return MAY_READ_ALL;
   if (replicaId >= 0) {
     if (context.authorize('ClusterAction', CLUSTER) === undefined) return MAY_READ_ALL;
     return () => ErrorCode.TOPIC_AUTHORIZATION_FAILED;
   }
+  // Each topic is asked for once, however many partitions there are of it.
+  const codes = new Map<string, number>();
+  const references = countedByTopic(targets);
   return (target, partition) => {
     const byId = target.topic === '' ? cluster.topicById(target.topicId)?.name : target.topic;
     const topic = partition?.topic ?? byId;
     if (topic === undefined) return ErrorCode.NONE;
-    return context.authorize('Read', topicResource(topic))?.errorCode ?? ErrorCode.NONE;
+    let errorCode = codes.get(topic);
+    if (errorCode === undefined) {
+      const refusal = context.authorize('Read', topicResource(topic), () => references(target));
+      errorCode = refusal?.errorCode ?? ErrorCode.NONE;
+      codes.set(topic, errorCode);
+    }
+    return errorCode;
+  };
+}
+
+/** How many partitions of a target's topic are asked for: counted when somebody wants to know. */
+function countedByTopic(targets: Iterable<FetchTarget>): (target: FetchTarget) => number {
+  let counts: Map<string, number> | undefined;
+  const keyOf = ({ topic, topicId }: FetchTarget): string => (topic === '' ? topicId : topic);
+  return (target) => {
+    if (counts === undefined) {
+      counts = new Map();
+      for (const each of targets) counts.set(keyOf(each), (counts.get(keyOf(each)) ?? 0) + 1);
+    }
+    return counts.get(keyOf(target)) ?? 1;
   };
 }
 

@@ -38,9 +38,13 @@ function* deleteEach(request: DeleteRecordsRequest, context: RequestContext): Ge
   const begun: Begun = { topics: [], waited: [] };
   for (const { name, partitions } of request.topics) {
     const results: PartitionResult[] = [];
+    const refusal = context.authorize('Delete', topicResource(name));
     for (const { partitionIndex, offset } of partitions) {
       const index = results.length;
-      const result = deleteBefore(name, partitionIndex, offset, request.timeoutMs, context);
+      const result =
+        refusal === undefined
+          ? deleteBefore(name, partitionIndex, offset, request.timeoutMs, context)
+          : { partitionIndex, lowWatermark: -1, errorCode: refusal.errorCode };
       if (result instanceof Promise) {
         results.push({ partitionIndex, lowWatermark: -1, errorCode: ErrorCode.UNKNOWN_SERVER_ERROR });
         begun.waited.push(
@@ -68,8 +72,6 @@ function deleteBefore(
 ): Promise<PartitionResult> | PartitionResult {
   const { broker } = context;
   const refuse = (errorCode: number): PartitionResult => ({ partitionIndex, lowWatermark: -1, errorCode });
-  const refused = context.authorize('Delete', topicResource(topic));
-  if (refused !== undefined) return refuse(refused.errorCode);
   if (isInternalTopic(topic)) return refuse(ErrorCode.INVALID_TOPIC_EXCEPTION);
   const partition = broker.replicas.leaderOf(topic, partitionIndex, -1);
   if (isRefusal(partition)) return refuse(partition.errorCode);

@@ -6,7 +6,7 @@
  * - Idempotent producers always get a new id, whatever they send: only transactions tie an id to a name.
  */
 import { ErrorCode, InitProducerId, type InitProducerIdRequest } from '@millrace/protocol';
-import { CLUSTER, transactionalIdResource } from '../shared/authorization.ts';
+import { authorizationFailed, CLUSTER, transactionalIdResource } from '../shared/authorization.ts';
 import { type InitResult, initRefused } from '../transactions/producer-init.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
 
@@ -16,10 +16,8 @@ export const initProducerId = defineHandler(InitProducerId, { minVersion: 0, max
   const { transactionalId } = request;
   if (transactionalId !== null) return initTransactional(transactionalId, request, context);
   // Whoever may write to any topic may do so idempotently (KIP-679).
-  if (!context.isAllowedForAny('Write', 'Topic')) {
-    const refusal = context.authorize('IdempotentWrite', CLUSTER);
-    if (refusal !== undefined) return initRefused(refusal.errorCode);
-  }
+  const isAllowed = context.isAllowed('IdempotentWrite', CLUSTER) || context.isAllowedForAny('Write', 'Topic');
+  if (!isAllowed) return initRefused(authorizationFailed(CLUSTER).errorCode);
   if (isTorn(request)) return initRefused(ErrorCode.INVALID_REQUEST);
   return context.broker.producerIds.next().then(
     (producerId) => ({ errorCode: ErrorCode.NONE, producerId, producerEpoch: 0 }),

@@ -110,7 +110,8 @@ function* refusedPartitions(topics: Topics, context: RequestContext, isProducer:
   const bad: Codes = new Map();
   for (const { name, partitions } of topics) {
     const mayNot =
-      isProducer && (isInternalTopic(name) || context.authorize('Write', topicResource(name)) !== undefined);
+      isProducer &&
+      (isInternalTopic(name) || context.authorize('Write', topicResource(name), () => partitions.length) !== undefined);
     for (const partition of partitions) {
       yield;
       const isUnknown = context.broker.cluster.partition(name, partition) === undefined;

@@ -1,4 +1,5 @@
 import {
+  AddPartitionsToTxn,
   AlterConfigs,
   CreatePartitions,
   CreateTopics,
@@ -9,12 +10,15 @@ import {
   DescribeGroups,
   DescribeLogDirs,
   ErrorCode,
+  Fetch,
   FindCoordinator,
   Heartbeat,
   IncrementalAlterConfigs,
+  InitProducerId,
   JoinGroup,
   LeaveGroup,
   ListGroups,
+  Metadata,
   OffsetCommit,
   OffsetDelete,
   OffsetFetch,
@@ -51,6 +55,67 @@ afterEach(() => broker.stop());
 const member = { groupId: 'g', generationId: 1, memberId: 'm' };
 const forGroup = ErrorCode.GROUP_AUTHORIZATION_FAILED;
 const forTopic = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+
+describe('the audit of a request', () => {
+  /** What is asked for, why, and how often the request refers to it. */
+  async function auditOf(ask: () => Promise<unknown>, isAllowed = false): Promise<string[]> {
+    const lines: string[] = [];
+    broker.authorizer = {
+      isAllowed: ({ operation, resource, purpose, references }) => {
+        lines.push(`${purpose} ${operation} ${resource.name} ${references?.() ?? 1}`);
+        return isAllowed;
+      },
+      isAllowedForAny: (_, operation, type) => {
+        lines.push(`any ${operation} ${type}`);
+        return isAllowed;
+      },
+    };
+    await ask();
+    return lines;
+  }
+
+  it('has one line for a topic, which says how many of its partitions are read, as Kafka', async () => {
+    const partitionsOf = (count: number) =>
+      Array.from({ length: count }, (_, n) => ({
+        partition: n,
+        fetchOffset: 0,
+        partitionMaxBytes: 1000,
+      }));
+    const topics = [
+      { topic: 'topic', partitions: partitionsOf(3) },
+      { topic: 'other', partitions: partitionsOf(2) },
+    ];
+    const fetch = { maxWaitMs: 0, minBytes: 0, topics, forgottenTopicsData: [] };
+    expect(await auditOf(() => client.ask(Fetch, 11, fetch))).toEqual(['access Read topic 3', 'access Read other 2']);
+  });
+
+  it('says how many partitions a transaction is given, and one where Kafka counts topics', async () => {
+    const topics = [{ name: 'topic', partitions: [0, 1] }];
+    const adding = {
+      v3AndBelowTransactionalId: 'x',
+      v3AndBelowProducerId: 1,
+      v3AndBelowProducerEpoch: 0,
+      v3AndBelowTopics: topics,
+    };
+    expect(await auditOf(() => client.ask(AddPartitionsToTxn, 3, adding), true)).toContain('access Write topic 2');
+    const partitions = [0, 1, 2].map((partitionIndex) => ({ partitionIndex, offset: 0 }));
+    const deleting = { topics: [{ name: 'topic', partitions }], timeoutMs: 100 };
+    expect(await auditOf(() => client.ask(DeleteRecords, 1, deleting))).toEqual(['access Delete topic 1']);
+  });
+
+  it('tells what was asked for from what is only looked through or told', async () => {
+    const named = { topics: [{ name: 'topic' }], includeTopicAuthorizedOperations: true };
+    const lines = await auditOf(() => client.ask(Metadata, 8, named), true);
+    expect(lines.slice(0, 2)).toEqual(['access Describe topic 1', 'description Read topic 1']);
+    expect(await auditOf(() => client.ask(Metadata, 8, { topics: null }))).toEqual(['filter Describe topic 1']);
+  });
+
+  it('takes the right to write idempotently for no attempt where that to write to any topic will do', async () => {
+    const idempotent = { transactionalId: null, transactionTimeoutMs: 1000 };
+    const lines = await auditOf(() => client.ask(InitProducerId, 1, idempotent));
+    expect(lines).toEqual(['filter IdempotentWrite kafka-cluster 1', 'any Write Topic']);
+  });
+});
 
 describe('who may nothing', () => {
   it('takes no part in groups', async () => {

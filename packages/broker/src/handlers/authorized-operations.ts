@@ -19,7 +19,7 @@ export function authorizedOperations(
 ): number {
   let bits = 0;
   for (const operation of SUPPORTED[resource.type]) {
-    if (context.isAllowed(operation, resource)) bits |= 1 << OPERATION_CODES[operation];
+    if (context.isAllowed(operation, resource, 'description')) bits |= 1 << OPERATION_CODES[operation];
   }
   return bits;
 }

@@ -1,7 +1,7 @@
 import type { ConnectionContext } from '@millrace/network';
 import type { Api } from '@millrace/protocol';
 import type { RequestQuota } from '../quotas/request-quota.ts';
-import type { Operation, Resource, ResourceType } from '../shared/authorization.ts';
+import type { AuthorizationPurpose, Operation, Resource, ResourceType } from '../shared/authorization.ts';
 import type { Refusal } from '../shared/refusal.ts';
 import type { BrokerServices } from './services.ts';
 
@@ -25,10 +25,11 @@ export interface RequestContext {
   /**
    * Whether who sent the request may do something: undefined if so, otherwise what to answer for it. To be asked before anything is
    * looked up, so that nobody learns what is there.
+   * @param references how often the request refers to the resource, for the audit log. Default: once.
    */
-  authorize(operation: Operation, resource: Resource): Refusal | undefined;
-  /** As {@link authorize}, where only what is shown hangs on it: a refusal is not noted in the audit log. */
-  isAllowed(operation: Operation, resource: Resource): boolean;
+  authorize(operation: Operation, resource: Resource, references?: () => number): Refusal | undefined;
+  /** As {@link authorize}, where only what is shown hangs on it: a refusal is no attempt that the audit log must have. */
+  isAllowed(operation: Operation, resource: Resource, purpose?: Exclude<AuthorizationPurpose, 'access'>): boolean;
   /** Whether there is any resource of a type with which who sent the request may do something. */
   isAllowedForAny(operation: Operation, type: ResourceType): boolean;
   /**

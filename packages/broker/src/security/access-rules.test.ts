@@ -16,7 +16,7 @@ const carolReads: AccessRule = { principal: 'User:carol', permissionType: 'Allow
 const daveDenied: AccessRule = { principal: 'User:dave', permissionType: 'Deny', host: '10.0.0.1', operation: 'All' };
 
 function mayCarolRead(rules: AccessRules, name = 'lit.topic'): boolean {
-  const asker = { principal: 'User:carol', clientHost: '127.0.0.1', requestName: 'Fetch', isFilter: true };
+  const asker = { principal: 'User:carol', clientHost: '127.0.0.1', requestName: 'Fetch', purpose: 'filter' as const };
   return rules.authorizer.isAllowed({ ...asker, operation: 'Read', resource: topicResource(name) });
 }
 
@@ -109,7 +109,7 @@ describe('access rules in the metadata store', () => {
 
   it('know super users by semicolons, for names of certificates have commas', async () => {
     const { rules } = await start(new MemoryMetadataStore({ clock }));
-    const asker = { principal: 'User:CN=a,OU=b', clientHost: '::1', requestName: 'Fetch', isFilter: true };
+    const asker = { principal: 'User:CN=a,OU=b', clientHost: '::1', requestName: 'Fetch', purpose: 'filter' as const };
     expect(rules.authorizer.isAllowed({ ...asker, operation: 'Read', resource: topicResource('t') })).toBe(true);
   });
 });

@@ -34,7 +34,7 @@ function ruleOf({ operation, deny = false, principal = 'User:alice', host = '*' 
 }
 
 function mayAlice(authorizer: AclAuthorizer, operation: Operation, topic: string, clientHost = '127.0.0.1'): boolean {
-  const asker = { principal: 'User:alice', clientHost, requestName: 'Produce', isFilter: false };
+  const asker = { principal: 'User:alice', clientHost, requestName: 'Produce', purpose: 'access' as const };
   return authorizer.isAllowed({ ...asker, operation, resource: topicResource(topic) });
 }
 
@@ -103,7 +103,7 @@ describe('access rules', () => {
 
   it('are not asked for super users, and where there are none the setting decides', () => {
     const denied: Given = { name: '*', operation: 'All', deny: true, principal: 'User:*' };
-    const asker = { principal: 'User:admin', clientHost: '::1', requestName: 'Fetch', isFilter: false };
+    const asker = { principal: 'User:admin', clientHost: '::1', requestName: 'Fetch', purpose: 'access' as const };
     const request = { ...asker, operation: 'Read', resource: topicResource('a') } as const;
     expect(authorizerWith([denied]).isAllowed(request)).toBe(true);
     expect(mayAlice(authorizerWith([], true), 'Read', 'a')).toBe(true);
@@ -223,10 +223,76 @@ describe('the audit log', () => {
     const lines: string[] = [];
     const authorizer = authorizerWith([], false, lines);
     mayAlice(authorizer, 'Write', 'a-topic');
-    const asker = { principal: 'User:alice', clientHost: '::1', requestName: 'Metadata', isFilter: true };
+    const asker = { principal: 'User:alice', clientHost: '::1', requestName: 'Metadata', purpose: 'filter' as const };
     authorizer.isAllowed({ ...asker, operation: 'Describe', resource: topicResource('b') });
     expect(lines).toEqual([
-      'Principal = User:alice is Denied Operation = Write from host = 127.0.0.1 on resource = Topic:LITERAL:a-topic for request = Produce',
+      'Principal = User:alice is Denied Operation = Write from host = 127.0.0.1 on resource = Topic:LITERAL:a-topic for request = Produce with resourceRefCount = 1',
+    ]);
+  });
+
+  /** What is written at each level that is on. */
+  function written(ask: (authorizer: AclAuthorizer) => void, levels: readonly string[]): string[] {
+    const lines: string[] = [];
+    const at = (level: string) => (_: object, line: string) =>
+      void lines.push(`${level} ${line.replace(/ from host.*/, '')}`);
+    const logger = { ...silentLogger, info: at('info'), debug: at('debug'), trace: at('trace') };
+    const authorizer = new AclAuthorizer({
+      superUsers: new Set(),
+      allowsWithoutRules: false,
+      logger: { ...logger, isLevelEnabled: (level) => levels.includes(level) },
+      clock: new ManualClock(),
+    });
+    authorizer.setRules({ type: 'Topic', name: 'a', isPrefix: false }, [ruleOf({ name: 'a', operation: 'Read' })]);
+    ask(authorizer);
+    return lines;
+  }
+
+  const decided = (authorizer: AclAuthorizer): void => {
+    for (const purpose of ['access', 'filter', 'description'] as const) {
+      for (const name of ['a', 'b']) {
+        const asker = { principal: 'User:alice', clientHost: '::1', requestName: purpose, purpose };
+        authorizer.isAllowed({ ...asker, operation: 'Read', resource: topicResource(name) });
+      }
+    }
+  };
+  const line = (level: string, how: string): string => `${level} Principal = User:alice is ${how} Operation = Read`;
+
+  it('has at debug what was allowed, and at trace what was left out of lists or only told, as Kafka', () => {
+    const all = written(decided, ['info', 'debug', 'trace']);
+    expect(all).toEqual([
+      line('debug', 'Allowed'),
+      line('info', 'Denied'),
+      line('debug', 'Allowed'),
+      line('trace', 'Denied'),
+      line('trace', 'Allowed'),
+      line('trace', 'Denied'),
+    ]);
+    expect(written(decided, ['info', 'debug']).map((each) => each.split(' ')[0])).toEqual(['debug', 'info', 'debug']);
+    expect(written(decided, ['info']).map((each) => each.split(' ')[0])).toEqual(['info']);
+  });
+
+  it('counts how often a request refers to a resource, and only for a line that is written', () => {
+    const lines: string[] = [];
+    const authorizer = authorizerWith([{ name: 'a', operation: 'Read' }], false, lines);
+    let counted = 0;
+    const references = (): number => {
+      counted += 1;
+      return 7;
+    };
+    const asker = { principal: 'User:alice', clientHost: '::1', requestName: 'Fetch', purpose: 'access' as const };
+    const request = { ...asker, operation: 'Read', references } as const;
+    authorizer.isAllowed({ ...request, resource: topicResource('a') });
+    expect([lines, counted]).toEqual([[], 0]);
+    authorizer.isAllowed({ ...request, resource: topicResource('b') });
+    expect(lines).toEqual([expect.stringMatching(/ for request = Fetch with resourceRefCount = 7$/)]);
+  });
+
+  it('has whether somebody has a right to any resource of a type, under Kafka’s name for none', () => {
+    const lines: string[] = [];
+    const asker = { principal: 'User:alice', clientHost: '127.0.0.1', requestName: 'InitProducerId' };
+    authorizerWith([], false, lines).isAllowedForAny(asker, 'Write', 'Topic');
+    expect(lines).toEqual([
+      'Principal = User:alice is Denied Operation = Write from host = 127.0.0.1 on resource = Topic:UNKNOWN:NONE for request = InitProducerId with resourceRefCount = 0',
     ]);
   });
 

@@ -29,7 +29,10 @@ export interface AclAuthorizerOptions {
   readonly superUsers: ReadonlySet<string>;
   /** `allow.everyone.if.no.acl.found`. */
   readonly allowsWithoutRules: boolean;
-  /** The audit log: what is denied at info, what is allowed at debug. */
+  /**
+   * The audit log, as Kafka's `kafka.authorizer.logger`: what is denied at info, what is allowed at debug; at trace what is left out of a
+   * list, and what somebody is told of his rights.
+   */
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -72,6 +75,16 @@ export class AclAuthorizer implements Authorizer {
   }
 
   isAllowedForAny(asker: Asker, operation: Operation, type: ResourceType): boolean {
+    const isAllowed = this.#decideForAny(asker, operation, type);
+    this.#audit(
+      { ...asker, operation, resource: { type, name: 'NONE' }, purpose: 'access', references: () => 0 },
+      isAllowed,
+      'UNKNOWN',
+    );
+    return isAllowed;
+  }
+
+  #decideForAny(asker: Asker, operation: Operation, type: ResourceType): boolean {
     const { principal } = asker;
     if (this.#options.superUsers.has(principal)) return true;
     const host = javaAddress(asker.clientHost);
@@ -127,18 +140,38 @@ export class AclAuthorizer implements Authorizer {
     decisions.set(key, isAllowed);
   }
 
-  #audit(request: AuthorizationRequest, isAllowed: boolean): void {
-    const { principal, clientHost, requestName, operation, resource, isFilter } = request;
-    if (isAllowed || isFilter) return;
+  /** As Kafka's `logAuditMessage`. Only what is denied is written by itself, so only that has a bound. */
+  #audit(request: AuthorizationRequest, isAllowed: boolean, patternType = 'LITERAL'): void {
+    const level = auditLevel(request, isAllowed);
+    if (level === 'info') {
+      if (!this.#hasRoom()) return;
+    } else if (!isWritten(this.#options.logger, level)) {
+      return;
+    }
+    const { principal, operation, requestName } = request;
+    const clientHost = javaAddress(request.clientHost);
+    const resource = `${request.resource.type}:${patternType}:${request.resource.name.slice(0, NAME_SHOWN_MAX)}`;
+    const references = request.references?.() ?? 1;
+    this.#options.logger[level]?.(
+      {
+        audit: 'authorization',
+        isAllowed,
+        principal,
+        clientHost,
+        operation,
+        resource,
+        request: requestName,
+        references,
+      },
+      `Principal = ${principal} is ${isAllowed ? 'Allowed' : 'Denied'} Operation = ${operation} from host = ${clientHost} on resource = ${resource} for request = ${requestName} with resourceRefCount = ${references}`,
+    );
+  }
+
+  #hasRoom(): boolean {
     const second = Math.floor(this.#options.clock.monotonic() / 1000);
     if (second !== this.#auditSecond) this.#beginAuditSecond(second);
     this.#auditLines += 1;
-    if (this.#auditLines > AUDIT_LINES_PER_SECOND_MAX) return;
-    const what = `${resource.type}:LITERAL:${resource.name.slice(0, NAME_SHOWN_MAX)}`;
-    this.#options.logger.info(
-      { audit: 'authorization', principal, clientHost, operation, resource: what, request: requestName },
-      `Principal = ${principal} is Denied Operation = ${operation} from host = ${clientHost} on resource = ${what} for request = ${requestName}`,
-    );
+    return this.#auditLines <= AUDIT_LINES_PER_SECOND_MAX;
   }
 
   #beginAuditSecond(second: number): void {
@@ -152,6 +185,17 @@ export class AclAuthorizer implements Authorizer {
     this.#auditSecond = second;
     this.#auditLines = 0;
   }
+}
+
+/** An attempt at what one may not is told at once; what was not asked for by name, and what is only told, are no attempts. */
+function auditLevel({ purpose }: AuthorizationRequest, isAllowed: boolean): 'info' | 'debug' | 'trace' {
+  if (isAllowed) return purpose === 'description' ? 'trace' : 'debug';
+  return purpose === 'access' ? 'info' : 'trace';
+}
+
+/** Decisions are made for every request: what nobody reads is not put into words. */
+function isWritten(logger: Logger, level: 'debug' | 'trace'): boolean {
+  return logger.isLevelEnabled?.(level) ?? (level !== 'trace' || logger.trace !== undefined);
 }
 
 function comparable(rule: AccessRule): AccessRule {

@@ -64,7 +64,12 @@ class Scene {
 }
 
 function may(rules: AccessRules, topic: string, user = 'carol', operation: Operation = 'Read'): boolean {
-  const asker = { principal: `User:${user}`, clientHost: '127.0.0.1', requestName: 'Fetch', isFilter: true };
+  const asker = {
+    principal: `User:${user}`,
+    clientHost: '127.0.0.1',
+    requestName: 'Fetch',
+    purpose: 'filter' as const,
+  };
   return rules.authorizer.isAllowed({ ...asker, operation, resource: topicResource(topic) });
 }
 

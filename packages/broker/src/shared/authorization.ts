@@ -49,12 +49,19 @@ export interface Asker {
   readonly requestName: string;
 }
 
+/**
+ * What hangs on a decision: whether somebody gets what he has asked for, what of a list he is shown, or only what he is told about his
+ * rights. An audit wants to know of what was got and what was refused.
+ */
+export type AuthorizationPurpose = 'access' | 'filter' | 'description';
+
 /** Who asks, from where, for what. */
 export interface AuthorizationRequest extends Asker {
   readonly operation: Operation;
   readonly resource: Resource;
-  /** Only what is shown hangs on it, so a refusal is nothing that an audit has to know. */
-  readonly isFilter: boolean;
+  readonly purpose: AuthorizationPurpose;
+  /** How often the request refers to the resource, for the audit log; once where nothing is said. Called only for a line that is written. */
+  readonly references?: (() => number) | undefined;
 }
 
 /** Decides who may do what. It answers at once, so it keeps what it decides by in memory. */
