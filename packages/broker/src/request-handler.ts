@@ -45,7 +45,10 @@ const LONG_ANSWER_ELEMENTS = 2_000;
 /** Requests with so many elements never give up their turn. */
 const SHORT_REQUEST_ELEMENTS = 100;
 
-/** They count for nobody: a cluster must go on whatever quotas its brokers' principal has. */
+/**
+ * From those who may ask them they count for nobody: a cluster must go on whatever quotas its brokers' principal has. Who is refused is
+ * held to his quotas, as with Kafka (`RequestHandlerHelper.handleError`).
+ */
 const REQUESTS_OF_BROKERS: ReadonlySet<number> = new Set(
   [
     LeaderAndIsr,
@@ -73,6 +76,7 @@ class Request implements RequestContext {
   readonly whenSent: (done: () => void) => void;
   readonly #admission: RequestAdmission;
   readonly #requestName: string;
+  readonly #isOfBrokers: boolean;
   #turns: Turns | undefined;
   #elements = 0;
 
@@ -84,6 +88,7 @@ class Request implements RequestContext {
     broker: BrokerServices,
   ) {
     this.#requestName = requestName;
+    this.#isOfBrokers = REQUESTS_OF_BROKERS.has(header.apiKey);
     this.version = header.apiVersion;
     this.correlationId = header.correlationId;
     this.clientId = header.clientId;
@@ -123,10 +128,13 @@ class Request implements RequestContext {
 
   #decide(operation: Operation, resource: Resource, purpose: AuthorizationPurpose, references?: () => number): boolean {
     const { authorizer } = this.broker;
-    if (authorizer === allowAll) return true;
     const { principal, clientHost } = this.connection;
     const requestName = this.#requestName;
-    return authorizer.isAllowed({ principal, clientHost, requestName, operation, resource, purpose, references });
+    const isAllowed =
+      authorizer === allowAll ||
+      authorizer.isAllowed({ principal, clientHost, requestName, operation, resource, purpose, references });
+    if (isAllowed && this.#isOfBrokers) this.counted?.exempt();
+    return isAllowed;
   }
 
   pause(): Promise<void> | undefined {
@@ -268,7 +276,7 @@ async function encodeThrottled(
 
 /** Undefined where nobody has quotas, and for what belongs to a login. */
 function countedRequest(
-  { clientId, apiKey }: RequestHeader,
+  { clientId }: RequestHeader,
   { principal, authentication, securityProtocol }: ConnectionContext,
   { quotas }: BrokerServices,
 ): CountedRequest | undefined {
@@ -276,9 +284,7 @@ function countedRequest(
   const isBeforeLogin = securityProtocol.startsWith('SASL_') && authentication.stage !== 'done';
   if (isBeforeLogin) return undefined;
   const user = principal.slice(principal.indexOf(':') + 1);
-  const counted = new CountedRequest(quotas, { user, clientId: clientId ?? '' });
-  if (REQUESTS_OF_BROKERS.has(apiKey)) counted.exempt();
-  return counted;
+  return new CountedRequest(quotas, { user, clientId: clientId ?? '' });
 }
 
 function headerOf(frame: Buffer): RequestHeader {

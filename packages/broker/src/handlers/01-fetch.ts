@@ -99,7 +99,7 @@ function hasMoved({ partition, readableEndOffset }: PartitionFetch, reach: Fetch
 function limitsOf(request: FetchRequest, targets: Iterable<FetchTarget>, context: RequestContext): FetchLimits {
   const { broker, version } = context;
   const replicaId = replicaIdOf(request, version);
-  if (replicaId >= 0) context.quota.exempt();
+  const refusalOf = refusalFor(replicaId, targets, context);
   const bytesMax = Math.min(request.maxBytes, broker.config.fetchMaxBytes, context.quota.fetchBytesMax());
   const wantedBytes = wantedOf(targets, bytesMax);
   const grantedBytes = context.reserveResponse(wantedBytes);
@@ -112,7 +112,7 @@ function limitsOf(request: FetchRequest, targets: Iterable<FetchTarget>, context
     mayReadFollower: version >= FIRST_VERSION_WITH_RACK && replicaId < 0,
     preferredReplica: selectorOf(request, context),
     isAgain: false,
-    refusalOf: refusalFor(replicaId, targets, context),
+    refusalOf,
   };
 }
 
@@ -125,11 +125,13 @@ function refusalFor(
   context: RequestContext,
 ): FetchLimits['refusalOf'] {
   const { authorizer, cluster } = context.broker;
-  if (authorizer === allowAll) return MAY_READ_ALL;
   if (replicaId >= 0) {
-    if (context.authorize('ClusterAction', CLUSTER) === undefined) return MAY_READ_ALL;
-    return () => ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+    if (context.authorize('ClusterAction', CLUSTER) !== undefined) return () => ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+    // What a broker reads counts for nobody. With Kafka nobody has to be one for that: a replica id will do.
+    context.quota.exempt();
+    return MAY_READ_ALL;
   }
+  if (authorizer === allowAll) return MAY_READ_ALL;
   // Each topic is asked for once, however many partitions there are of it.
   const codes = new Map<string, number>();
   const references = countedByTopic(targets);

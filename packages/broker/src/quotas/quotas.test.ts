@@ -7,7 +7,6 @@ import {
   DescribeClientQuotas,
   ErrorCode,
   Fetch,
-  LeaderAndIsr,
   Produce,
 } from '@millrace/protocol';
 import fc from 'fast-check';
@@ -387,13 +386,6 @@ describe('requests that take the broker’s time', () => {
     const asker = { user: 'a', clientId: '' };
     expect(quotas.worked(asker, 0.5)).toBe(0);
     expect(quotas.worked(asker, 50)).toBe(1000);
-  });
-
-  it('count for nobody where they are what brokers tell one another', async () => {
-    await alter({ user: null }, { request_percentage: 0 });
-    const body = { controllerId: 1, controllerEpoch: 0, brokerEpoch: -1, topicStates: [], liveLeaders: [] };
-    await client.ask(LeaderAndIsr, 5, body);
-    expect(client.restMs).toBe(0);
   });
 });
 

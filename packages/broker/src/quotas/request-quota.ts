@@ -8,7 +8,7 @@ export interface RequestQuota {
   mayFetch(bytes: number): boolean;
   /** The changes that it may make through the controller. `isStrict`: it is told when they are too many, instead of made to wait. */
   mutations(isStrict: boolean): MutationQuota;
-  /** It comes from a broker, whose requests count for nobody. */
+  /** It comes from somebody who may act as a broker, whose requests count for nobody. */
   exempt(): void;
 }
 
