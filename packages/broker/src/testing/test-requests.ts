@@ -97,9 +97,9 @@ const coordinator =
 
 const resource = (resourceType: number, resourceName: string): Body => ({ resourceType, resourceName });
 const describeConfigs =
-  (type: number, name: string): Make =>
+  (type: number, name: string, config: string): Make =>
   ({ version }) => ({
-    resources: [{ ...resource(type, name), configurationKeys: ['x'] }],
+    resources: [{ ...resource(type, name), configurationKeys: [config] }],
     ...(version >= 1 ? { includeSynonyms: false } : {}),
   });
 const alter =
@@ -294,10 +294,10 @@ export const matrixRequests: ReadonlyMap<number, Readonly<Record<string, Make>>>
   [
     32,
     {
-      topic: describeConfigs(2, 'a-topic'),
-      'missing topic': describeConfigs(2, 'a-missing'),
-      'broker 0': describeConfigs(4, '0'),
-      'broker logger 0': describeConfigs(8, '0'),
+      topic: describeConfigs(2, 'a-topic', 'retention.ms'),
+      'missing topic': describeConfigs(2, 'a-missing', 'retention.ms'),
+      'broker 0': describeConfigs(4, '0', 'num.io.threads'),
+      'broker logger 0': describeConfigs(8, '0', 'root'),
     },
   ],
   [

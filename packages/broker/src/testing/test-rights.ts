@@ -45,6 +45,33 @@ export function flattened(value: unknown, path = '', into: Record<string, number
   return into;
 }
 
+/** How many elements each list of an answer has, by the paths of the lists. */
+export function listLengths(value: unknown, path = '', into: Record<string, number> = {}): Record<string, number> {
+  for (const [field, each] of Object.entries(value as Record<string, unknown>)) {
+    if (!Array.isArray(each)) continue;
+    const at = path === '' ? field : `${path}.${field}`;
+    into[at] = each.length;
+    for (const [index, element] of each.entries()) {
+      if (typeof element !== 'object' || element === null || Buffer.isBuffer(element)) continue;
+      listLengths(element, `${at}[${labelOf(element as Record<string, unknown>, index)}]`, into);
+    }
+  }
+  return into;
+}
+
+/** Where an answer leaves a name out, which tells nobody what an id stands for. */
+export function withoutNames(value: unknown, path = '', into = new Set<string>()): ReadonlySet<string> {
+  for (const [field, each] of Object.entries(value as Record<string, unknown>)) {
+    const at = path === '' ? field : `${path}.${field}`;
+    if (field === 'name' && each === null) into.add(at);
+    if (!Array.isArray(each)) continue;
+    for (const element of each) {
+      if (typeof element === 'object' && element !== null && !Buffer.isBuffer(element)) withoutNames(element, at, into);
+    }
+  }
+  return into;
+}
+
 /** What stands for an element of a list in the path of an answer. */
 export function labelOf(element: Record<string, unknown>, index: number): string {
   for (const name of NAMES) {
