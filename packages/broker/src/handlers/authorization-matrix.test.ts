@@ -209,6 +209,7 @@ describe.each(RECORDED_RIGHTS.map((right, index) => ({ right, index })))('with $
 
 describe('the recorded requests', () => {
   it('ask every API that is served, but for those that came after', () => {
+    // Its rights are held in authorized-operations.test.ts.
     const after = new Set([75]);
     const missing = handlers.filter(({ api }) => !matrixRequests.has(api.key) && !after.has(api.key));
     expect(missing.map(({ api }) => api.name)).toEqual([]);

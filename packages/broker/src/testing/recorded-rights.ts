@@ -71,7 +71,7 @@ export const DIFFERENCES: readonly ValueDifference[] = [
 ];
 
 /** The same of the lengths of lists. */
-export const LENGTH_DIFFERENCES: readonly Required<ValueDifference>[] = [
+export const LENGTH_DIFFERENCES: readonly (ValueDifference & { readonly path: RegExp })[] = [
   {
     key: 32,
     what: /^broker logger/,
