@@ -60,6 +60,10 @@ export const KNOWN_FLAWS: readonly KnownFlaw[] = [
     what: 'a producer uses the memory of a batch again that is still on its way',
     tests: [
       test(
+        'packages/producer/src/sender.test.ts',
+        'leaves the bytes of a batch alone that is still on its way when its time is over (CVE-2026-35554)',
+      ),
+      test(
         'packages/producer/src/produce-batch.test.ts',
         'is not used again when the batch was sent twice, for the first may still be on its way',
       ),

@@ -49,6 +49,8 @@ class FaultyLeader implements ProduceTransport {
   onRefresh: (refresh: number) => void = () => {};
   inFlight = 0;
   inFlightMost = 0;
+  /** What was handed over to be sent, as the socket holds it, and what it was then. */
+  readonly onWire: { readonly records: Uint8Array; readonly asSent: Buffer }[] = [];
   batchRecordsMax = Number.POSITIVE_INFINITY;
   /** How long an answer takes beside what it takes at random. */
   answerDelayMs = 0;
@@ -88,6 +90,7 @@ class FaultyLeader implements ProduceTransport {
     this.sentTo.push(brokerId);
     this.inFlight += 1;
     this.inFlightMost = Math.max(this.inFlightMost, this.inFlight);
+    for (const { records } of batches) this.onWire.push({ records, asSent: Buffer.from(records) });
     const fault = this.#plan();
     // A connection carries requests in order, so they are taken in as they come; only the answers take their time.
     const outcomes = fault === 'lost-request' ? [] : batches.map((batch) => this.#take(batch, fault));
@@ -407,6 +410,32 @@ describe('a sender', () => {
     await bench.settle(2);
     expect(bench.outcomes[1]).toMatchObject({ value: 'b', metadata: { offset: 1 } });
     expect(bench.cluster.logs[0]).toEqual(['a', 'b']);
+  });
+
+  it('leaves the bytes of a batch alone that is still on its way when its time is over (CVE-2026-35554)', async () => {
+    const bench = new Bench({ ...options, batchBytes: 4096, deliveryTimeoutMs: 5_000 });
+    bench.cluster.answerDelayMs = 60_000;
+    // Full ones, whose memory is worth being used again.
+    const fill = (partition: number, letter: string): void => {
+      for (let count = 0; count < 4; count += 1) bench.send(partition, letter.repeat(1_000));
+    };
+    fill(0, 'a');
+    await bench.clock.advanceAsync(5_000);
+    expect(bench.outcomes.map(({ error }) => (error as { code?: string }).code)).toEqual(
+      Array.from({ length: 4 }, () => 'PRODUCER_DELIVERY_TIMED_OUT'),
+    );
+    const [expired] = bench.cluster.onWire;
+    for (const [partition, letter] of [
+      [1, 'b'],
+      [2, 'c'],
+    ] as const) {
+      fill(partition, letter);
+      await bench.clock.advanceAsync(1);
+    }
+    expect(bench.cluster.onWire).toHaveLength(3);
+    expect(Buffer.compare(expired!.records, expired!.asSent)).toBe(0);
+    expect(new Set(bench.cluster.onWire.map(({ records }) => records.buffer)).size).toBe(3);
+    await bench.settle(12);
   });
 
   it('goes on under a new epoch when the answer to a batch whose time is over is lost', async () => {
