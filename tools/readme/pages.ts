@@ -21,6 +21,7 @@ const packages = ['producer', 'consumer', 'admin', 'serdes', 'testing'];
 export const PAGES: readonly string[] = [
   'README.md',
   'docs/coming-from-kafkajs.md',
+  'docs/security.md',
   ...packages.map((name) => `packages/${name}/README.md`),
 ];
 

@@ -32,9 +32,7 @@ export function connectionPeers(
         // It is this broker's own listener, too.
         isLoginKnown: true,
         // Asked for at every connection, so that new certificates are shown and trusted.
-        get tls() {
-          return live === undefined ? undefined : clientTls(live, verifiesHost);
-        },
+        tls: live === undefined ? undefined : () => clientTls(live, verifiesHost),
       }),
   };
 }

@@ -106,15 +106,15 @@ function recordingLogger(): { readonly lines: string[]; readonly logger: Logger 
   return { lines, logger: { debug: line, info: line, warn: line, error: line } };
 }
 
-/** How many brokers one of them knows of, asked by a client that trusts this authority alone. */
-async function brokersSeen(broker: BrokerProcess, authority: string): Promise<number> {
+/** How many brokers one of them knows of, asked by a client that trusts this authority alone, or everybody. */
+async function brokersSeen(broker: BrokerProcess, authority: string, rejectUnauthorized = true): Promise<number> {
   const port = broker.endpoints[0]?.port ?? 0;
   const sasl = { mechanism: 'PLAIN', username: 'broker', password: 'broker-pw' } as const;
   const connection = await Connection.connect({
     host: 'localhost',
     port,
     sasl,
-    tls: { ca: await readFile(authority) },
+    tls: { ca: await readFile(authority), rejectUnauthorized },
   });
   try {
     return (await connection.send(Metadata, 9, { topics: [] })).brokers.length;
@@ -244,6 +244,33 @@ describe('brokers that speak to each other by TLS and logins', () => {
     await administrator.close();
     await expect.poll(() => brokersSeen(late, issued('authority.cert')).catch(() => -1), { timeout: 10_000 }).toBe(2);
     await expect(brokersSeen(late, replaced)).rejects.toMatchObject({ code: 'NETWORK_TLS_FAILED' });
+  }, 30_000);
+
+  it('tell nothing to one whose certificate has expired, and warn of it, on both sides', async () => {
+    const expired = join(scene.folder, 'expired.pem');
+    const trusted = join(scene.folder, 'trusted.pem');
+    const text = (path: string): Promise<string> => readFile(path, 'utf8');
+    const [key, cert, authority] = await Promise.all(
+      ['expired.key', 'expired.cert', 'authority.cert'].map((name) => text(issued(name))),
+    );
+    await writeFile(expired, `${key}${cert}`);
+    await writeFile(trusted, `${cert}${authority}`);
+    const late = recordingLogger();
+    const { lines, logger } = recordingLogger();
+    const trusting = { 'ssl.truststore.location': trusted };
+    const first = await start(1, { ...trusting, 'ssl.keystore.location': issued('issued-first') }, logger);
+    const second = await start(2, { ...trusting, 'ssl.keystore.location': expired }, late.logger);
+    const refusal = /certificate has expired \(CERT_HAS_EXPIRED\)/;
+    await expect.poll(() => lines.filter((each) => refusal.test(each)).length, { timeout: 10_000 }).toBeGreaterThan(1);
+    expect(late.lines.join('\n')).toContain('The certificate of listener SASL_SSL has ended on 2020-02-01');
+    await expect(brokersSeen(second, trusted)).rejects.toMatchObject({
+      code: 'NETWORK_TLS_FAILED',
+      retriable: false,
+      message: expect.stringMatching(refusal),
+    });
+    // Who does not look at certificates learns that nobody has told it anything.
+    expect(await brokersSeen(second, trusted, false)).toBe(0);
+    expect(await brokersSeen(first, trusted)).toBe(2);
   }, 30_000);
 
   it('do not start where they could not log in to each other', async () => {

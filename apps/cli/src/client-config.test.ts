@@ -1,11 +1,18 @@
+import { readFileSync } from 'node:fs';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import type { TlsSource } from '@millrace/client';
 import { describe, expect, it } from 'vitest';
 import { type ClientConfig, clientConfigOf, readClientConfig } from './client-config.ts';
 
-const files: Readonly<Record<string, string>> = {
-  '/ca.pem': 'CA',
-  '/me.pem': 'ME',
-  '/me.p12': '0 is how DER begins',
+const fixture = (path: string): Buffer =>
+  readFileSync(new URL(`../../../packages/network/fixtures/${path}`, import.meta.url));
+const CA = fixture('authority.cert.pem');
+const ME = fixture('issued-first.pem');
+
+const files: Readonly<Record<string, string | Buffer>> = {
+  '/ca.pem': CA,
+  '/me.pem': ME,
+  '/other.pem': fixture('localhost.key.pem'),
   '/client.properties': 'client.id=me\nfoo.bar=1\n',
   '/producer.properties': 'acks=all\n',
   '/prose': 'hello world\n',
@@ -14,18 +21,24 @@ const files: Readonly<Record<string, string>> = {
 };
 
 async function read(path: string): Promise<Buffer> {
-  const text = files[path];
-  if (text === undefined) throw Object.assign(new Error('no'), { code: 'ENOENT' });
-  return Buffer.from(text);
+  const content = files[path];
+  if (content === undefined) throw Object.assign(new Error('no'), { code: 'ENOENT' });
+  return Buffer.from(content as string);
 }
 
 function config(properties: Readonly<Record<string, string>>): Promise<ClientConfig> {
-  return clientConfigOf(new Map(Object.entries(properties)), read);
+  return clientConfigOf(new Map(Object.entries(properties)), { read });
+}
+
+/** What the files that the properties name hold for the next connection. */
+async function given(tls: ClientConfig['connection']['tls']): Promise<TlsOptions> {
+  // Properties that name files give a function.
+  return (await (tls as TlsSource)()) as TlsOptions;
 }
 
 describe('client properties', () => {
   it('are read from a file, and names that mean nothing are told', async () => {
-    expect(await readClientConfig('/client.properties', read)).toMatchObject({
+    expect(await readClientConfig('/client.properties', { read })).toMatchObject({
       bootstrapServers: undefined,
       connection: { clientId: 'me', tls: undefined, sasl: undefined, requestTimeoutMs: undefined },
       unused: ['foo.bar'],
@@ -37,10 +50,10 @@ describe('client properties', () => {
     ['/key.pem', 'no line of it sets one, the first -----BEGIN.'],
     ['/binary', 'it is not text'],
   ])('are not taken from another file: %s', async (path, why) => {
-    await expect(readClientConfig(path, read)).rejects.toThrow(
+    await expect(readClientConfig(path, { read })).rejects.toThrow(
       expect.objectContaining({ code: 'CLI_CONFIG_INVALID', message: expect.stringContaining(why) }),
     );
-    expect((await readClientConfig('/producer.properties', read)).unused).toEqual(['acks']);
+    expect((await readClientConfig('/producer.properties', { read })).unused).toEqual(['acks']);
   });
 
   it('say whom to trust and who this is, as files', async () => {
@@ -48,13 +61,14 @@ describe('client properties', () => {
       'security.protocol': 'SSL',
       'ssl.truststore.location': '/ca.pem',
       'ssl.truststore.type': 'PEM',
-      'ssl.keystore.location': '/me.p12',
+      'ssl.keystore.location': '/me.pem',
       'ssl.keystore.password': 'secret',
       'ssl.endpoint.identification.algorithm': '',
     });
-    expect(connection.tls).toEqual({
-      ca: Buffer.from('CA'),
-      pfx: Buffer.from('0 is how DER begins'),
+    expect(await given(connection.tls)).toEqual({
+      ca: CA,
+      cert: ME,
+      key: ME,
       passphrase: 'secret',
       checkServerIdentity: expect.any(Function),
     });
@@ -72,7 +86,7 @@ describe('client properties', () => {
         ['ssl.key.password', 'key-pw'],
       ]),
     );
-    const { ca, cert, key } = connection.tls as TlsOptions;
+    const { ca, cert, key } = await given(connection.tls);
     expect([ca, cert, key].map((each) => (each as string[]).length)).toEqual([2, 1, 1]);
     await expect(
       config({ 'security.protocol': 'SSL', 'ssl.truststore.location': '/ca.pem', 'ssl.truststore.type': 'JKS' }),
@@ -92,7 +106,7 @@ describe('client properties', () => {
     });
     expect(bootstrapServers).toBe('a:1');
     expect(connection.sasl).toEqual({ mechanism: 'SCRAM-SHA-512', username: 'ann', password: 'x' });
-    expect(connection.tls).toEqual({ ca: Buffer.from('CA'), cert: Buffer.from('ME'), key: Buffer.from('ME') });
+    expect(await given(connection.tls)).toEqual({ ca: CA, cert: ME, key: ME });
   });
 
   it('take user and password from what Java calls a JAAS config', async () => {
@@ -116,7 +130,61 @@ describe('client properties', () => {
     [{ 'security.protocol': 'SASL_SSL', 'sasl.mechanism': 'GSSAPI' }, 'sasl.mechanism=GSSAPI is not supported here'],
     [{ 'security.protocol': 'SASL_SSL' }, 'SASL needs a user name and a password'],
     [{ 'security.protocol': 'SSL', 'ssl.ca.location': '/gone.pem' }, 'Cannot read /gone.pem'],
+    [
+      { 'security.protocol': 'SSL', 'ssl.ca.location': '/prose' },
+      '/prose (ssl.truststore.location) has no certificate',
+    ],
+    [
+      { 'security.protocol': 'SSL', 'ssl.certificate.location': '/me.pem', 'ssl.key.location': '/other.pem' },
+      'TLS does not take the certificates and keys that they name',
+    ],
   ])('are refused where they cannot be used: %o', async (properties, message) => {
     await expect(config(properties as unknown as Record<string, string>)).rejects.toThrow(message);
+  });
+});
+
+describe('files of certificates', () => {
+  const properties = new Map([
+    ['security.protocol', 'SSL'],
+    ['ssl.truststore.location', '/ca.pem'],
+    ['ssl.certificate.location', '/cert.pem'],
+    ['ssl.key.location', '/key.pem'],
+  ]);
+  const localhost = { cert: fixture('localhost.cert.pem'), key: fixture('localhost.key.pem') };
+  const expired = { cert: fixture('expired.cert.pem'), key: fixture('expired.key.pem') };
+
+  it('are read again for every connection, and what was good last holds on, with a warning, while they are no good', async () => {
+    const now = new Map<string, Buffer>();
+    const put = (given: Readonly<Record<string, Buffer>>): void => {
+      for (const [name, bytes] of Object.entries(given)) now.set(`/${name}.pem`, bytes);
+    };
+    const warnings: string[] = [];
+    put({ ca: CA, ...localhost });
+    const { connection } = await clientConfigOf(properties, {
+      read: async (path) => now.get(path) ?? read(path === '/key.pem' ? '/gone' : path),
+      warn: (line) => void warnings.push(line),
+    });
+    expect(await given(connection.tls)).toEqual({ ca: CA, ...localhost });
+    // Half of a replacement, twice: it is told once.
+    put({ cert: expired.cert });
+    for (let times = 0; times < 2; times += 1) expect(await given(connection.tls)).toEqual({ ca: CA, ...localhost });
+    put(expired);
+    expect(await given(connection.tls)).toEqual({ ca: CA, ...expired });
+    now.delete('/key.pem');
+    expect(await given(connection.tls)).toEqual({ ca: CA, ...expired });
+    put({ ...expired, ca: Buffer.from('') });
+    expect(await given(connection.tls)).toEqual({ ca: CA, ...expired });
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^TLS does not take the certificates and keys .*\. The certificates that were read last hold on/,
+      ),
+      expect.stringMatching(/^Cannot read .*there is no such file\. The certificates that were read last hold on/),
+      expect.stringMatching(
+        /ca\.pem \(ssl\.truststore\.location\) has no certificate .*\. The certificates that were read last/,
+      ),
+    ]);
+    put({ ca: expired.cert });
+    expect(await given(connection.tls)).toEqual({ ...expired, ca: expired.cert });
+    expect(warnings).toHaveLength(3);
   });
 });

@@ -6,10 +6,12 @@ import {
   oauthBearerFrom,
   type SaslOptions,
   type TokenSource,
+  tlsFault,
   tokenSourceFault,
 } from '@millrace/client';
 import { nearestName, parseProperties, propertiesText } from '@millrace/ports';
 import { CliError } from './errors.ts';
+import { liveCertificates, unusable } from './live-certificates.ts';
 import { printable } from './output/format.ts';
 
 /** What a file of client properties says about connecting. */
@@ -27,13 +29,20 @@ export const SECRET_NAME = /(?:password|jaas\.config|secret|keystore\.key)$/;
 
 type Read = (path: string) => Promise<Buffer>;
 
+/** Where files come from, and who is told of those that cannot be read again. */
+export interface ConfigSources {
+  readonly read?: Read | undefined;
+  readonly warn?: ((message: string) => void) | undefined;
+}
+
 /**
  * Reads client properties as Kafka's tools take them with `--command-config`; where librdkafka has another name for the same
  * (`sasl.username`, `ssl.ca.location`), that is taken too, so that a file for kcat works.
  *
  * @throws CliError `CLI_CONFIG_INVALID` for what cannot be meant or is not supported
  */
-export async function readClientConfig(path: string, read: Read = readFile): Promise<ClientConfig> {
+export async function readClientConfig(path: string, sources: ConfigSources = {}): Promise<ClientConfig> {
+  const { read = readFile } = sources;
   const text = await readNamed(path, 'the client properties', read);
   const properties = parseProperties(textOf(path, text));
   const names = [...properties.keys()];
@@ -42,7 +51,7 @@ export async function readClientConfig(path: string, read: Read = readFile): Pro
     const fault = `no line of it sets one, the first ${shown}. Is it the file that was meant?`;
     throw new CliError('CLI_CONFIG_INVALID', `Cannot read the client properties in ${path}: ${fault}`);
   }
-  return clientConfigOf(properties, read);
+  return clientConfigOf(properties, sources);
 }
 
 /** Names of client properties have dots, but for these two. */
@@ -58,10 +67,10 @@ function textOf(path: string, bytes: Buffer): string {
   }
 }
 
-/** The properties as options of the SDKs; `read` gets the files that they name. */
+/** The properties as options of the SDKs. The certificate files that they name are read now, and again for every connection. */
 export async function clientConfigOf(
   properties: ReadonlyMap<string, string>,
-  read: Read = readFile,
+  { read = readFile, warn = () => undefined }: ConfigSources = {},
 ): Promise<ClientConfig> {
   const taken = new Set<string>();
   const take: Take = (...names) => {
@@ -77,7 +86,7 @@ export async function clientConfigOf(
     throw invalid(`security.protocol=${protocol} is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL`);
   }
   const sasl = protocol.startsWith('SASL_') ? saslOf(take) : undefined;
-  const tls = protocol.endsWith('SSL') ? await tlsOf(take, read) : undefined;
+  const tls = protocol.endsWith('SSL') ? await tlsOf(take, read, warn) : undefined;
   const requestTimeout = take('request.timeout.ms');
   const config = {
     bootstrapServers: take('bootstrap.servers', 'metadata.broker.list'),
@@ -184,33 +193,64 @@ function jaasCredentials(jaas: string | undefined): Readonly<Record<string, stri
   return options;
 }
 
-async function tlsOf(take: Take, read: Read): Promise<TlsOptions> {
-  const file = async (name: string, path: string | undefined): Promise<Buffer | undefined> =>
-    path === undefined ? undefined : readNamed(path, name, read);
-  const store = async (setting: string, path: string | undefined): Promise<ReadStore | undefined> => {
+/** What the properties say of TLS: as it is, where they name no file, and else as the files are for each connection. */
+async function tlsOf(take: Take, read: Read, warn: (message: string) => void): Promise<ClientOptions['tls']> {
+  const { hasFiles, load } = tlsLoader(take, read);
+  const first = await load();
+  const fault = unusable(first);
+  if (fault !== undefined) throw invalid(fault);
+  return hasFiles ? liveCertificates(first, load, warn) : first;
+}
+
+function tlsLoader(take: Take, read: Read): { readonly hasFiles: boolean; load(): Promise<TlsOptions> } {
+  const store = (setting: string, path: string | undefined): CertificateStore | undefined => {
     const [type = null, password = null] = [take(`${setting}.type`), take(`${setting}.password`)];
-    if (path === undefined) return undefined;
-    return { setting, path, type, password, bytes: await readNamed(path, `${setting}.location`, read) };
+    return path === undefined ? undefined : { setting, path, type, password };
   };
-  const [keyStore, trustStore] = await Promise.all([
-    store('ssl.keystore', take('ssl.keystore.location')),
-    store('ssl.truststore', take('ssl.truststore.location', 'ssl.ca.location')),
-  ]);
+  const keyStore = store('ssl.keystore', take('ssl.keystore.location'));
+  const trustStore = store('ssl.truststore', take('ssl.truststore.location', 'ssl.ca.location'));
+  const [cert, key] = [take('ssl.certificate.location'), take('ssl.key.location')];
+  const [ownCa, ownCert, ownKey] = [
+    take('ssl.truststore.certificates'),
+    take('ssl.keystore.certificate.chain'),
+    take('ssl.keystore.key'),
+  ];
   const keyPassword = take('ssl.key.password');
-  const own = keyStore === undefined ? {} : await ownOf(keyStore, keyPassword ?? null);
   const checkHost = take('ssl.endpoint.identification.algorithm');
-  return definedOnly({
-    passphrase: keyPassword,
-    ...own,
-    ca: take('ssl.truststore.certificates') ?? (trustStore === undefined ? undefined : await trustOf(trustStore)),
-    cert:
-      take('ssl.keystore.certificate.chain') ??
-      (await file('ssl.certificate.location', take('ssl.certificate.location'))) ??
-      own.cert,
-    key: take('ssl.keystore.key') ?? (await file('ssl.key.location', take('ssl.key.location'))) ?? own.key,
-    // Kafka's way to say that the certificate need not name the host.
-    checkServerIdentity: checkHost === '' || checkHost === 'none' ? () => undefined : undefined,
-  });
+  const pem = (name: string, path: string | undefined): Promise<Buffer | undefined> =>
+    path === undefined ? Promise.resolve(undefined) : readPem(path, name, read);
+  const load = async (): Promise<TlsOptions> => {
+    const own = keyStore === undefined ? {} : await ownOf(await opened(keyStore, read), keyPassword ?? null);
+    return definedOnly({
+      passphrase: keyPassword,
+      ...own,
+      ca: ownCa ?? (trustStore === undefined ? undefined : await trustOf(await opened(trustStore, read))),
+      cert: ownCert ?? (await pem('ssl.certificate.location', cert)) ?? own.cert,
+      key: ownKey ?? (await pem('ssl.key.location', key)) ?? own.key,
+      // Kafka's way to say that the certificate need not name the host.
+      checkServerIdentity: checkHost === '' || checkHost === 'none' ? () => undefined : undefined,
+    });
+  };
+  return { hasFiles: [keyStore, trustStore, cert, key].some((each) => each !== undefined), load };
+}
+
+async function opened(store: CertificateStore, read: Read): Promise<ReadStore> {
+  const bytes = await readNamed(store.path, `${store.setting}.location`, read);
+  const opening = { ...store, bytes };
+  if (isPem(opening)) mustBePem(bytes, store.path, `${store.setting}.location`);
+  return opening;
+}
+
+async function readPem(path: string, name: string, read: Read): Promise<Buffer> {
+  const bytes = await readNamed(path, name, read);
+  mustBePem(bytes, path, name);
+  return bytes;
+}
+
+/** Another file is taken for one without certificates, and then nobody is trusted. */
+function mustBePem(bytes: Buffer, path: string, name: string): void {
+  if (tlsFault({ ca: bytes }) === undefined) return;
+  throw invalid(`${path} (${name}) has no certificate and no key in PEM: nothing in it begins with -----BEGIN`);
 }
 
 interface ReadStore extends CertificateStore {

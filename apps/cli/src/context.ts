@@ -63,14 +63,15 @@ export class CommandContext {
     if (commandConfig !== undefined && profile !== undefined) {
       throw usageError('Give either `--command-config` or `--profile`');
     }
-    if (commandConfig !== undefined) return readClientConfig(commandConfig);
+    const warn = (message: string): void => this.out.warn(message);
+    if (commandConfig !== undefined) return readClientConfig(commandConfig, { warn });
     const named = profile ?? env['MILLRACE_PROFILE'];
     const isElsewhere = bootstrapServer ?? env['MILLRACE_BOOTSTRAP'] ?? env['KAFKA_BOOTSTRAP_SERVERS'];
     if (named === undefined && isElsewhere !== undefined) return undefined;
     const { readProfiles, findProfile } = await import('./profiles.ts');
     const all = await readProfiles(env);
     const name = named ?? all.current;
-    return name === undefined ? undefined : clientConfigOf(new Map(Object.entries(findProfile(all, name))));
+    return name === undefined ? undefined : clientConfigOf(new Map(Object.entries(findProfile(all, name))), { warn });
   }
 
   async #readClientOptions(): Promise<ConnectionSettings> {

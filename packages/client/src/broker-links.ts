@@ -227,8 +227,11 @@ export class BrokerLinks {
   #explained(address: Address, error: unknown): unknown {
     const peer = formatAddress(address);
     const isBootstrap = this.#settings.bootstrap.some((each) => formatAddress(each) === peer);
-    if (isBootstrap || !(error instanceof ConnectionError)) return error;
-    const hint = `the cluster names ${peer} as the address of a broker (advertised.listeners), which cannot be reached from here`;
+    // A function of the user's that fails would fail at any address.
+    if (isBootstrap || !(error instanceof ConnectionError) || error.code === 'NETWORK_CREDENTIALS_FAILED') return error;
+    // Whose certificate is no good has been reached.
+    const reached = error.code === 'NETWORK_TLS_FAILED' ? '' : ', which cannot be reached from here';
+    const hint = `the cluster names ${peer} as the address of a broker (advertised.listeners)${reached}`;
     // The code is that of the error it stands for.
     return new ConnectionError(
       error.code as ConnectionErrorCode,

@@ -18,7 +18,10 @@ it.each([
   [{ requestTimeoutMs: '5' }, "(milliseconds), not '5' (a string): give the number 5"],
   [{ requestTimeoutMs: 1e10 }, 'requestTimeoutMs must be a whole number from 0 to 2147483647'],
   [{ logger: { info() {} } }, 'logger must be an object with debug(), info(), warn(), error()'],
-  [{ tls: 'yes' }, "tls must be true, false or the options of node:tls, not 'yes' (a string)"],
+  [
+    { tls: 'yes' },
+    "tls must be true, false, the options of node:tls, or a function that gives them, not 'yes' (a string)",
+  ],
   [
     { tls: { ca: '/path/ca.pem' } },
     "tls.ca must be the content of a PEM file (text with -----BEGIN ...), not '/path/ca.pem' (a string): give readFileSync(path)",

@@ -1,4 +1,10 @@
-import type { ConnectionOptions, SaslOptions } from '@millrace/network';
+import {
+  type ConnectionOptions,
+  type SaslOptions,
+  type TlsSettings,
+  type TlsSource,
+  tlsFault,
+} from '@millrace/network';
 import {
   aBoolean,
   aFunction,
@@ -14,7 +20,6 @@ import {
   objectWith,
   type Random,
   required,
-  shown,
   silentLogger,
   someText,
   systemClock,
@@ -34,9 +39,16 @@ export interface ClientOptions {
   readonly bootstrapServers: string | readonly string[];
   /** The name brokers log and count this client by. Default `millrace`. */
   readonly clientId?: string | undefined;
-  /** `true` for TLS with the system's certificate authorities, or what `node:tls` takes. Default plaintext. */
-  readonly tls?: ConnectionOptions['tls'];
-  /** How to authenticate. Default not at all. */
+  /**
+   * `true` for TLS with the system's certificate authorities, what `node:tls` takes, or a function that gives one of both. A function is asked
+   * for every connection, so that certificates and authorities may be replaced while the client goes on; where it fails, connecting has
+   * failed (`NETWORK_CREDENTIALS_FAILED`, with its error as the cause) and is tried again. Default plaintext.
+   *
+   * @example
+   * tls: async () => ({ ca: await readFile('ca.pem'), cert: await readFile('me.cert.pem'), key: await readFile('me.key.pem') })
+   */
+  readonly tls?: TlsSettings | TlsSource | false | undefined;
+  /** How to authenticate; a password or token may be a function, which is asked at every login. Default not at all. */
   readonly sasl?: SaslOptions | undefined;
   /** Until a connection is ready, TLS and authentication included, in milliseconds. Default 10000. */
   readonly connectTimeoutMs?: number | undefined;
@@ -94,8 +106,8 @@ const serverList: ValueRule = {
 };
 
 const tlsOptions: ValueRule = {
-  expects: 'true, false or the options of node:tls',
-  accepts: (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
+  expects: 'true, false, the options of node:tls, or a function that gives them',
+  accepts: (value) => ['boolean', 'function'].includes(typeof value) || (typeof value === 'object' && value !== null),
 };
 
 /** What each option must be like. The SDKs' own tables begin with these. */
@@ -188,35 +200,6 @@ export function clientSettings(options: ClientOptions): ClientSettings {
     logger,
     hasLogger: options.logger !== undefined,
   };
-}
-
-const PEM = /-----BEGIN [A-Z0-9 ]+-----/;
-
-/**
- * What is wrong with certificates and keys: node:tls takes the path of a file for its content, finds nothing in it, and says at the first
- * connection that the broker cannot be trusted.
- */
-function tlsFault(tls: ClientOptions['tls']): string | undefined {
-  if (typeof tls !== 'object') return undefined;
-  for (const name of ['ca', 'cert', 'key'] as const) {
-    const given: unknown = tls[name];
-    for (const each of Array.isArray(given) ? given : [given]) {
-      if (each === undefined || each === null || hasPem(each)) continue;
-      // A key is nothing for a message.
-      const what = name === 'key' ? 'what has no such block' : shown(each);
-      return `tls.${name} must be the content of a PEM file (text with -----BEGIN ...), not ${what}: give readFileSync(path)`;
-    }
-  }
-  return undefined;
-}
-
-function hasPem(given: unknown): boolean {
-  if (typeof given === 'string') return PEM.test(given);
-  if (given instanceof Uint8Array) {
-    return PEM.test(Buffer.from(given.buffer, given.byteOffset, given.byteLength).toString('latin1'));
-  }
-  // A key with its passphrase.
-  return typeof given === 'object' && given !== null && 'pem' in given && hasPem(given.pem);
 }
 
 const secret: ValueRule = {

@@ -7,7 +7,7 @@ import {
   SaslAuthenticate,
   SaslHandshake,
 } from '@millrace/protocol';
-import { AuthenticationError } from './errors.ts';
+import { AuthenticationError, ConnectionError, KafkaError } from './errors.ts';
 import type { RequestPipe } from './request-pipe.ts';
 import { beginExchange } from './sasl/exchange.ts';
 import type { SaslOptions } from './sasl/mechanism.ts';
@@ -29,19 +29,19 @@ export interface AuthenticationTarget {
 /**
  * Runs SaslHandshake and SaslAuthenticate (KIP-43, KIP-152), at the start of a connection or again later (KIP-368).
  * @returns For how many milliseconds the broker honours it; 0 means without end.
- * @throws AuthenticationError when either side refuses.
+ * @throws AuthenticationError when either side refuses; ConnectionError when a function of `sasl` fails.
  */
 export async function authenticate(target: AuthenticationTarget): Promise<number> {
   const { sasl, peer } = target;
-  const exchange = beginExchange(sasl);
   const who = `SASL ${sasl.mechanism} at ${peer}`;
+  const exchange = await given(who, () => beginExchange(sasl));
   // Version 0 of the handshake would be followed by raw tokens without headers, which no broker since 1.0 needs.
   const handshake = await ask(target, SaslHandshake, { mechanism: sasl.mechanism }, 1);
   if (handshake.errorCode !== ErrorCode.NONE) throw handshakeRefused(who, handshake.errorCode, handshake.mechanisms);
   let challenge: Buffer | undefined;
   let sessionLifetimeMs = 0;
   for (let step = 0; step < EXCHANGE_STEPS_MAX; step += 1) {
-    const authBytes = await exchange.respond(challenge);
+    const authBytes = await given(who, () => exchange.respond(challenge));
     if (authBytes === undefined) return sessionLifetimeMs;
     const answer = await ask(target, SaslAuthenticate, { authBytes }, 0);
     if (answer.errorCode !== ErrorCode.NONE) {
@@ -52,6 +52,18 @@ export async function authenticate(target: AuthenticationTarget): Promise<number
     challenge = answer.authBytes;
   }
   throw new AuthenticationError(`${who} failed: no end after ${EXCHANGE_STEPS_MAX} messages`);
+}
+
+/** What the caller's functions give: passwords, tokens, the messages of a mechanism of his own. They may read files and ask servers. */
+async function given<T>(who: string, give: () => T | Promise<T>): Promise<T> {
+  try {
+    return await give();
+  } catch (error) {
+    if (error instanceof KafkaError) throw error;
+    const said = error instanceof Error ? error.message : String(error);
+    const what = `${who} failed: a function of the option sasl failed: ${said}`;
+    throw new ConnectionError('NETWORK_CREDENTIALS_FAILED', what, error);
+  }
 }
 
 function ask<Req, Res, ReqInput, ResInput>(

@@ -2,7 +2,8 @@ import type { Clock } from '@millrace/ports';
 import type { ConnectionOptions } from './connection-options.ts';
 import { ConnectionError } from './errors.ts';
 import { RequestPipe } from './request-pipe.ts';
-import { deadlineError, openSocket } from './transport.ts';
+import { settingsFrom } from './tls-settings.ts';
+import { deadlineError, openSocket, type SettledOptions } from './transport.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const IN_FLIGHT_REQUESTS_MAX = 64;
@@ -26,15 +27,28 @@ export async function withinDeadline<T>(options: ConnectionOptions, clock: Clock
     deadline.abort(new ConnectionError('NETWORK_CONNECT_TIMED_OUT', what));
   });
   try {
-    return await openAndIntroduce(options, clock, peer, deadline.signal, introduce);
+    return await openAndIntroduce(
+      await settled(options, peer, deadline.signal),
+      clock,
+      peer,
+      deadline.signal,
+      introduce,
+    );
   } finally {
     timer.cancel();
     options.signal?.removeEventListener('abort', onAbort);
   }
 }
 
+/** The options with TLS as it is to be for this connection. */
+async function settled(options: ConnectionOptions, peer: string, deadline: AbortSignal): Promise<SettledOptions> {
+  const { tls } = options;
+  if (typeof tls !== 'function') return { ...options, tls, isTlsAsked: false };
+  return { ...options, tls: await settingsFrom(tls, peer, deadline), isTlsAsked: true };
+}
+
 async function openAndIntroduce<T>(
-  options: ConnectionOptions,
+  options: SettledOptions,
   clock: Clock,
   peer: string,
   deadline: AbortSignal,
@@ -68,7 +82,7 @@ async function openAndIntroduce<T>(
 }
 
 /** A broker that hangs up on the first exchange says nothing about why; the likely causes are few. */
-async function explainLoss(pipe: RequestPipe, options: ConnectionOptions, peer: string): Promise<Error> {
+async function explainLoss(pipe: RequestPipe, options: SettledOptions, peer: string): Promise<Error> {
   const reason = await pipe.closed;
   if (reason.code !== 'NETWORK_CONNECTION_LOST') return reason;
   const isTlsKnown = options.tls || options.isLoginKnown;
@@ -87,7 +101,7 @@ function questionOf(guesses: readonly (string | undefined)[]): string | undefine
  * Who has logged in is told what is wrong. In TLS 1.3 the client is ready before its certificate has been looked at, so a broker that does not
  * trust it hangs up here.
  */
-function wantedBesideTls({ tls, sasl, isLoginKnown }: ConnectionOptions): string | undefined {
+function wantedBesideTls({ tls, sasl, isLoginKnown }: SettledOptions): string | undefined {
   if (sasl !== undefined || isLoginKnown) return undefined;
   if (tls === undefined || tls === false) return 'SASL';
   const isShown = tls !== true && (tls.cert !== undefined || tls.pfx !== undefined);

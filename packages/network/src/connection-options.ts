@@ -1,6 +1,6 @@
-import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import type { Clock, Logger, Random } from '@millrace/ports';
 import type { SaslOptions } from './sasl/mechanism.ts';
+import type { TlsSettings, TlsSource } from './tls-settings.ts';
 
 /** How a {@link Connection} is made. All but `host` and `port` have defaults. */
 export interface ConnectionOptions {
@@ -8,8 +8,11 @@ export interface ConnectionOptions {
   readonly port: number;
   /** The name brokers log and count this client by. Default `millrace`. */
   readonly clientId?: string | undefined;
-  /** `true` for TLS with the system's certificate authorities, or what `node:tls` takes. Default plaintext. */
-  readonly tls?: boolean | TlsConnectionOptions | undefined;
+  /**
+   * `true` for TLS with the system's certificate authorities, what `node:tls` takes, or a function that gives one of both: it is asked for
+   * every connection, so that certificates may change. Default plaintext.
+   */
+  readonly tls?: TlsSettings | TlsSource | false | undefined;
   /** How to authenticate. Default not at all. */
   readonly sasl?: SaslOptions | undefined;
   /** Whether the port is known to be content with this, so that no guess is made when the broker hangs up. Default false. */

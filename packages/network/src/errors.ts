@@ -24,11 +24,15 @@ export class KafkaError extends Error {
   }
 }
 
-/** What went wrong with a connection. All but `NETWORK_TLS_FAILED` may pass with time. */
+/**
+ * What went wrong with a connection. All but `NETWORK_TLS_FAILED` may pass with time. `NETWORK_CREDENTIALS_FAILED`: a function that was to
+ * give certificates, a password or a token failed; its error is the cause.
+ */
 export type ConnectionErrorCode =
   | 'NETWORK_CONNECT_FAILED'
   | 'NETWORK_CONNECT_TIMED_OUT'
   | 'NETWORK_TLS_FAILED'
+  | 'NETWORK_CREDENTIALS_FAILED'
   | 'NETWORK_CONNECTION_LOST'
   | 'NETWORK_CONNECTION_CLOSED'
   | 'NETWORK_BROKER_UNRESPONSIVE';

@@ -61,3 +61,4 @@ export type {
   Secret,
 } from './sasl/mechanism.ts';
 export { oauthBearerFrom, type TokenSource, tokenSourceFault } from './sasl/token-source.ts';
+export { type TlsSettings, type TlsSource, tlsFault } from './tls-settings.ts';

@@ -3,6 +3,14 @@ import type { TLSSocket } from 'node:tls';
 import type { ConnectionOptions } from './connection-options.ts';
 import { ConnectionError, type KafkaError, RequestAbortedError } from './errors.ts';
 import { nodeTls } from './node-tls.ts';
+import { refusedSettings, type TlsSettings } from './tls-settings.ts';
+
+/** How a connection is made, with what a function was to give. */
+export interface SettledOptions extends Omit<ConnectionOptions, 'tls'> {
+  readonly tls: TlsSettings | false | undefined;
+  /** Whether a function has given it, which is asked again for the next connection. */
+  readonly isTlsAsked: boolean;
+}
 
 /** A socket that is connected. */
 export interface OpenSocket {
@@ -15,7 +23,7 @@ export interface OpenSocket {
 const READ_BYTES = 128 * 1024;
 
 /** Opens the socket, with TLS where it is asked for. Rejects when `deadline` fires. */
-export function openSocket(options: ConnectionOptions, peer: string, deadline: AbortSignal): Promise<OpenSocket> {
+export function openSocket(options: SettledOptions, peer: string, deadline: AbortSignal): Promise<OpenSocket> {
   return new Promise((resolve, reject) => {
     const tcp = { host: options.host, port: options.port, noDelay: true, keepAlive: true };
     const tls = options.tls === true ? {} : options.tls;
@@ -26,7 +34,12 @@ export function openSocket(options: ConnectionOptions, peer: string, deadline: A
     if (tls) {
       readyEvent = 'secureConnect';
       const servername = isIP(options.host) === 0 ? { servername: options.host } : {};
-      socket = nodeTls().connect({ ...servername, ...tls, ...tcp });
+      try {
+        socket = nodeTls().connect({ ...servername, ...tls, ...tcp });
+      } catch (error) {
+        reject(refusedSettings(peer, error, options.isTlsAsked));
+        return;
+      }
       // TLS sockets take `noDelay` only from a socket that they are given.
       socket.setNoDelay(true);
       socket.once('connect', () => {

@@ -1,4 +1,4 @@
-import type { Logger } from '@millrace/client';
+import type { Logger, TlsSettings } from '@millrace/client';
 import { type ClusterConnection, createConsole, hashPassword } from '@millrace/console';
 import { masksOf, readUsers } from '../console/access.ts';
 import { readOidc } from '../console/oidc.ts';
@@ -27,7 +27,7 @@ export async function serveConsole(context: CommandContext, options: ConsoleComm
   const users = options.users === undefined ? [] : await readUsers(options.users);
   const clusters = await clustersOf(context, options);
   const hasLogin = users.length > 0 || options.oidc !== undefined;
-  if (!hasLogin && Object.values(clusters).some(({ sasl, tls }) => sasl !== undefined || isKey(tls))) {
+  if (!hasLogin && (await anyLogsIn(Object.values(clusters)))) {
     context.out.warn(
       'The console logs in to the cluster and asks nobody for a login of his own: ' +
         'every user and program of this machine may do there what it may. Give --users FILE, or --oidc FILE',
@@ -52,9 +52,16 @@ export async function serveConsole(context: CommandContext, options: ConsoleComm
   }
 }
 
+async function anyLogsIn(clusters: readonly ClusterConnection[]): Promise<boolean> {
+  for (const { sasl, tls } of clusters) {
+    if (sasl !== undefined || isKey(typeof tls === 'function' ? await tls() : tls)) return true;
+  }
+  return false;
+}
+
 /** Whether a certificate says who the console is. */
-function isKey(tls: ClusterConnection['tls']): boolean {
-  return typeof tls === 'object' && tls !== null && 'key' in tls && tls.key !== undefined;
+function isKey(tls: TlsSettings | false | undefined): boolean {
+  return typeof tls === 'object' && (tls.key ?? tls.pfx) !== undefined;
 }
 
 const PASSWORD_BYTES_MAX = 4096;

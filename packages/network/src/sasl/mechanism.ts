@@ -57,5 +57,8 @@ export type SaslOptions = SaslPlainOptions | SaslScramOptions | SaslOauthBearerO
 
 /** A secret's present value. */
 export async function readSecret(secret: Secret): Promise<string> {
-  return typeof secret === 'string' ? secret : await secret();
+  const value: unknown = typeof secret === 'string' ? secret : await secret();
+  // Whatever it is must not be shown.
+  if (typeof value !== 'string') throw new TypeError('the function password gave no text');
+  return value;
 }
