@@ -228,6 +228,7 @@ async function finish(world: World): Promise<void> {
   await settles(world);
   for (const partition of world.partitions) await probe(world, partition);
   await finalAudit(world);
+  await answersAll(world);
   const ending = dice.for('ending');
   for (const machine of world.machines) {
     if (ending.chance(25)) await world.until(machine.restart(10), PATIENCE_MS).catch(onlyStuck);
@@ -236,6 +237,7 @@ async function finish(world: World): Promise<void> {
   if (!(await serves(world))) return;
   await settles(world);
   await finalAudit(world);
+  await answersAll(world);
   if (plan.brokers === 1) return;
   world.compareReplicas();
   await comesToRest(world);
@@ -250,6 +252,12 @@ async function settles(world: World): Promise<void> {
   if (late !== undefined) protest(world, null, `not in sync within ${PATIENCE_MS} ms: ${late}`);
   // What followers have fetched last, they also write.
   await world.pass(QUIET_MS);
+}
+
+/** With nothing going wrong any more, nobody waits for ever for an answer, and no broker for somebody who is gone. */
+async function answersAll(world: World): Promise<void> {
+  const late = await world.nobodyWaits(PATIENCE_MS);
+  if (late !== undefined) world.protest('unanswered', null, late);
 }
 
 /** Brokers know what is, and nothing is left of what was asked for. */

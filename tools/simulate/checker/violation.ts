@@ -64,6 +64,8 @@ export type Anomaly =
   | 'zombie-command'
   /** With all faults over, what a broker knows of the cluster is not what stands in the metadata store. */
   | 'stale-view'
+  /** With all faults over, a broker leaves a request unanswered. */
+  | 'unanswered'
   /** With all faults over, a broker has a replica of a topic that is gone. */
   | 'stray-replica'
   /** A transaction was committed, and what it wrote is not there. */

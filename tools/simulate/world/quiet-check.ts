@@ -27,6 +27,24 @@ export function unrestOf(machines: readonly Machine[], states: StateWatch): Unre
   return undefined;
 }
 
+/**
+ * A partition, of whatever topic, that has no leader or of which a replica is not in sync; says what stands in the store of it. Topics of a plan
+ * have as many replicas as that says besides, however often somebody has moved them.
+ */
+export function partitionNotInSync(
+  states: StateWatch,
+  plannedReplicas: ReadonlyMap<string, number>,
+): string | undefined {
+  for (const { topic, partition, replicas } of states.assignments()) {
+    const name = `${topic}-${partition}`;
+    const state = states.stateOf(name);
+    const isInSync = state !== undefined && state.leader >= 0 && replicas.every((id) => state.isr.includes(id));
+    const planned = plannedReplicas.get(topic) ?? replicas.length;
+    if (!isInSync || replicas.length !== planned) return `${name} on ${replicas}: ${JSON.stringify(state)}`;
+  }
+  return undefined;
+}
+
 function staleView(
   { serving }: Machine,
   machines: readonly Machine[],
@@ -38,9 +56,13 @@ function staleView(
   const gone = machines.find(({ id }) => !cluster.brokers.has(id));
   if (gone !== undefined) return `knows nothing of broker ${gone.id}`;
   if (!cluster.brokers.has(cluster.controllerId)) return `takes ${cluster.controllerId} for the controller`;
+  for (const { topic, partition } of states.assignments()) {
+    const image = cluster.topics.get(topic);
+    if (image === undefined) return `knows nothing of the topic ${topic}`;
+    if (image.partitions[partition] === undefined) return `knows nothing of ${topic}-${partition}`;
+  }
   for (const [name, { partitions }] of cluster.topics) {
     if (!topics.has(name)) return `knows the topic ${name}, which is gone`;
-    // Of a partition that never had a leader, brokers are told nothing.
     for (const { partition, leader, leaderEpoch, isr } of partitions.filter((each) => each !== undefined)) {
       const state = states.stateOf(`${name}-${partition}`);
       const isSame =
@@ -50,7 +72,6 @@ function staleView(
       }
     }
   }
-  for (const topic of topics) if (!cluster.topics.has(topic)) return `knows nothing of the topic ${topic}`;
   return undefined;
 }
 

@@ -1,17 +1,47 @@
+import type { MemoryDisk } from '@millrace/ports';
 import type { Anomaly } from '../checker/violation.ts';
 import { GARDEN_TOPIC } from '../clients/gardener.ts';
 import { VANDALS_TOPIC } from '../clients/vandal.ts';
-import type { SimulatedBroker } from './simulated-broker.ts';
+import { CommittedBatches, type CommittedPrefix, CommittedRecords, type PrefixPart } from './committed-prefix.ts';
 import type { StateWatch } from './state-watch.ts';
+import { storedBatches } from './stored-batches.ts';
 
-/** A replica as its broker has it in memory. */
-type Replica =
-  SimulatedBroker['broker']['services']['replicas']['partitions'] extends Iterable<infer Each> ? Each : never;
+/** What is looked at of a replica as its broker has it in memory. */
+export interface WatchedReplica {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly leaderEpoch: number;
+  readonly leaderId: number;
+  readonly isLeader: boolean;
+  readonly log: {
+    readonly state: string;
+    readonly folder: string;
+    readonly logStartOffset: number;
+    readonly highWatermark: number;
+    readonly durableEndOffset: number;
+    readonly logEndOffset: number;
+    readonly config: { readonly cleanupPolicy: readonly string[] };
+  };
+}
 
 /** A broker that serves. */
-export interface Watched {
+export interface WatchedBroker {
   readonly id: number;
-  readonly process: SimulatedBroker;
+  readonly replicas: Iterable<WatchedReplica>;
+  readonly disk: Pick<MemoryDisk, 'namesIn' | 'peek'>;
+}
+
+interface Seen {
+  readonly broker: WatchedBroker;
+  readonly replica: WatchedReplica;
+  readonly name: string;
+}
+
+/** How far a replica's files were held against the others', and as what it was then. */
+interface Held {
+  readonly end: number;
+  readonly leaderEpoch: number;
 }
 
 type Protest = (anomaly: Anomaly, partition: string, message: string) => void;
@@ -19,48 +49,75 @@ type Protest = (anomaly: Anomaly, partition: string, message: string) => void;
 /**
  * Looks into the brokers of a cluster while they work, every few milliseconds:
  * - what was ever committed (lies below any replica's high watermark), every replica has that the store calls in sync: `taken-back`;
+ * - and has it as the others have it, in its files: `diverged`;
  * - no two brokers lead a partition in one epoch: `two-leaders`;
  * - nobody leads, or follows, otherwise than the store has had it in that epoch: `invented-state`;
  * - a replica's epoch never goes back: `epoch-back`.
  */
 export class ReplicaWatch {
-  readonly #states: StateWatch;
+  readonly #states: Pick<StateWatch, 'stateOf' | 'hasHad'>;
   readonly #protest: Protest;
   /** By partition, the highest high watermark that any replica has had, and whose it was. */
   readonly #committed = new Map<string, { readonly offset: number; readonly by: number }>();
+  readonly #prefixes = new Map<string, CommittedPrefix>();
+  /** Of the replicas in sync. */
+  #held = new Map<WatchedReplica, Held>();
   /** By partition and epoch, who leads. */
   readonly #leaders = new Map<string, number>();
-  readonly #epochs = new WeakMap<Replica, number>();
+  readonly #epochs = new WeakMap<WatchedReplica, number>();
   /** What was protested already. */
   readonly #told = new Set<string>();
   looks = 0;
 
-  constructor(states: StateWatch, protest: Protest) {
+  constructor(states: Pick<StateWatch, 'stateOf' | 'hasHad'>, protest: Protest) {
     this.#states = states;
     this.#protest = protest;
   }
 
-  look(brokers: readonly Watched[]): void {
+  look(brokers: readonly WatchedBroker[]): void {
     this.looks += 1;
-    const replicas = brokers.flatMap(({ id, process }) =>
-      [...process.broker.services.replicas.partitions].map((replica) => ({ id, replica, name: nameOf(replica) })),
+    const all = brokers.flatMap((broker) =>
+      [...broker.replicas].map((replica) => ({ broker, replica, name: nameOf(replica) })),
     );
-    for (const { id, replica, name } of replicas) {
+    for (const seen of all) {
+      const { broker, replica, name } = seen;
       if (this.#states.stateOf(name) === undefined) continue;
-      this.#lookAtLeader(id, replica, name);
-      // Of a topic that is made anew under its name, a broker may for a time still have a replica of the one before.
-      if (GARDEN_TOPIC.test(name) || VANDALS_TOPIC.test(name)) continue;
-      this.#lookAtRole(id, replica, name);
+      this.#lookAtLeader(seen);
+      if (isTransient(name)) continue;
+      this.#lookAtRole(seen);
       const { highWatermark, state } = replica.log;
       const before = this.#committed.get(name);
       if (state !== 'failed' && highWatermark > (before?.offset ?? -1)) {
-        this.#committed.set(name, { offset: highWatermark, by: id });
+        this.#committed.set(name, { offset: highWatermark, by: broker.id });
       }
     }
-    for (const { id, replica, name } of replicas) this.#lookAtEnd(id, replica, name);
+    const held = new Map<WatchedReplica, Held>();
+    for (const seen of all) {
+      const end = this.#lookAtEnd(seen);
+      if (end !== undefined) held.set(seen.replica, { end, leaderEpoch: seen.replica.leaderEpoch });
+    }
+    this.#held = held;
   }
 
-  #lookAtRole(id: number, replica: Replica, name: string): void {
+  /** Holds the whole of all replicas in sync against each other, when nothing happens any more. */
+  lookAtRest(brokers: readonly WatchedBroker[]): void {
+    this.look(brokers);
+    for (const broker of brokers) {
+      for (const replica of broker.replicas) {
+        const name = nameOf(replica);
+        const committed = this.#committed.get(name);
+        if (committed === undefined || !this.#isInSync(broker.id, name)) continue;
+        const { highWatermark, logEndOffset } = replica.log;
+        const ends = `ends at ${logEndOffset}, with a high watermark of ${highWatermark}`;
+        const isAtEnd = highWatermark === committed.offset && logEndOffset === committed.offset;
+        if (!isAtEnd) this.#tell('diverged', name, `broker ${broker.id} ${ends}; ${committed.offset} is committed`);
+        const difference = this.#prefix(replica, name).holdAtRest(partOf(broker, replica, 0, committed.offset));
+        if (difference !== undefined) this.#tell(difference.anomaly, name, difference.message);
+      }
+    }
+  }
+
+  #lookAtRole({ broker: { id }, replica, name }: Seen): void {
     const { leaderEpoch, leaderId } = replica;
     const before = this.#epochs.get(replica) ?? -1;
     this.#epochs.set(replica, leaderEpoch);
@@ -75,12 +132,12 @@ export class ReplicaWatch {
   }
 
   /** Out of the store's reach a leader resigns as soon as it hears from others of a later epoch than its own, whoever leads in that. */
-  #hasResigned(id: number, { leaderEpoch, leaderId }: Replica, name: string): boolean {
+  #hasResigned(id: number, { leaderEpoch, leaderId }: WatchedReplica, name: string): boolean {
     const newest = this.#states.stateOf(name)?.leaderEpoch ?? -1;
     return leaderId < 0 && this.#states.hasHad(name, leaderEpoch, id) && newest > leaderEpoch;
   }
 
-  #lookAtLeader(id: number, replica: Replica, name: string): void {
+  #lookAtLeader({ broker: { id }, replica, name }: Seen): void {
     const { leaderEpoch } = replica;
     if (!replica.isLeader) return;
     const key = `${replica.topicId} ${name} ${leaderEpoch}`;
@@ -89,13 +146,39 @@ export class ReplicaWatch {
     if (leader !== id) this.#tell('two-leaders', name, `brokers ${leader} and ${id} lead in epoch ${leaderEpoch}`);
   }
 
-  #lookAtEnd(id: number, { log }: Replica, name: string): void {
+  /** How far a replica in sync was held against the others; undefined where there is nothing to hold. */
+  #lookAtEnd({ broker, replica, name }: Seen): number | undefined {
+    const { log } = replica;
     const committed = this.#committed.get(name);
-    const state = this.#states.stateOf(name);
-    if (committed === undefined || state === undefined || log.state === 'failed') return;
-    if (!state.isr.includes(id) || log.logEndOffset >= committed.offset) return;
-    const message = `broker ${id} is in sync (${state.isr}, epoch ${state.leaderEpoch}) and ends at ${log.logEndOffset}; on broker ${committed.by} all before ${committed.offset} was committed`;
-    this.#tell('taken-back', name, message);
+    if (committed === undefined || log.state === 'failed' || !this.#isInSync(broker.id, name)) return undefined;
+    if (log.logEndOffset < committed.offset) {
+      const { isr, leaderEpoch } = this.#states.stateOf(name)!;
+      const message = `broker ${broker.id} is in sync (${isr}, epoch ${leaderEpoch}) and ends at ${log.logEndOffset}; on broker ${committed.by} all before ${committed.offset} was committed`;
+      this.#tell('taken-back', name, message);
+      return undefined;
+    }
+    return this.#lookAtFiles({ broker, replica, name }, committed.offset);
+  }
+
+  /** Only what has come since the last look, but for a replica that was opened anew, came into sync or has changed its role: of that all. */
+  #lookAtFiles({ broker, replica, name }: Seen, end: number): number {
+    const before = this.#held.get(replica);
+    const from = before?.leaderEpoch === replica.leaderEpoch ? before.end : 0;
+    if (from >= end) return from;
+    const difference = this.#prefix(replica, name).hold(partOf(broker, replica, from, end));
+    if (difference !== undefined) this.#tell(difference.anomaly, name, difference.message);
+    return end;
+  }
+
+  #isInSync(id: number, name: string): boolean {
+    return this.#states.stateOf(name)?.isr.includes(id) ?? false;
+  }
+
+  #prefix({ log }: WatchedReplica, name: string): CommittedPrefix {
+    const isCompacted = log.config.cleanupPolicy.includes('compact');
+    const known = this.#prefixes.get(name) ?? (isCompacted ? new CommittedRecords() : new CommittedBatches());
+    this.#prefixes.set(name, known);
+    return known;
   }
 
   #tell(anomaly: Anomaly, partition: string, message: string): void {
@@ -106,6 +189,16 @@ export class ReplicaWatch {
   }
 }
 
-function nameOf({ topic, partition }: Replica): string {
+/** Of a topic that is made anew under its name, a broker may for a time still have a replica of the one before. */
+function isTransient(name: string): boolean {
+  return GARDEN_TOPIC.test(name) || VANDALS_TOPIC.test(name);
+}
+
+function partOf({ id, disk }: WatchedBroker, { log }: WatchedReplica, from: number, end: number): PrefixPart {
+  const { folder, logStartOffset } = log;
+  return { broker: id, batches: storedBatches(disk, folder, from), from, end, logStartOffset };
+}
+
+function nameOf({ topic, partition }: WatchedReplica): string {
   return `${topic}-${partition}`;
 }

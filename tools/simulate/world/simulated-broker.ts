@@ -15,6 +15,7 @@ import { ProcessStore } from './process-store.ts';
 import { type PlannedThrow, Saboteur, type ThrowPlace } from './saboteur.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 import { simulatedPeers } from './simulated-peers.ts';
+import { Unanswered } from './unanswered.ts';
 
 /** What a process is started with. */
 export interface SimulatedBrokerOptions {
@@ -48,6 +49,8 @@ export class SimulatedBroker {
   readonly #gate = new Gate();
   readonly #clock: ProcessClock;
   readonly #saboteur: Saboteur;
+  /** What it was asked, and has not answered. */
+  readonly unanswered: Unanswered;
   #broker: Broker | undefined;
   #session: TreeMetadataStore | undefined;
   /** The way to an ensemble, on which things go wrong; a store of the broker's own has none. */
@@ -57,6 +60,7 @@ export class SimulatedBroker {
   constructor(options: SimulatedBrokerOptions) {
     const { clock, disk, faults, wallClock } = options;
     this.#options = options;
+    this.unanswered = new Unanswered(() => clock.monotonic());
     this.#saboteur = new Saboteur((what) => options.onSabotage(what));
     this.#clock = new ProcessClock(clock, this.#gate, wallClock, (run) => this.#call('timer', run));
     disk.fault = faults.hookFor(this.#gate, this.#saboteur);
@@ -159,7 +163,7 @@ export class SimulatedBroker {
       handle: (...request) => this.#saboteur.from('request', () => handler.handle(...request)),
       connectionClosed: (connection) => this.#call('request', () => handler.connectionClosed?.(connection)),
     };
-    return gated(guarded, this.#gate);
+    return this.unanswered.watching(gated(guarded, this.#gate));
   }
 
   /** The process' own code throws somewhere in what it does next. */

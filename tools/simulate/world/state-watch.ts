@@ -11,6 +11,7 @@ export interface WrittenState {
 
 const CONTROLLER_PATH = '/controller';
 const CONTROLLER_EPOCH_PATH = '/controller_epoch';
+const TOPIC_PATH = /^\/brokers\/topics\/([^/]+)$/;
 const STATE_PATH = /^\/brokers\/topics\/([^/]+)\/partitions\/(\d+)\/state$/;
 
 /**
@@ -24,6 +25,8 @@ const STATE_PATH = /^\/brokers\/topics\/([^/]+)\/partitions\/(\d+)\/state$/;
  */
 export class StateWatch {
   readonly #last = new Map<string, WrittenState>();
+  /** By topic, which brokers have replicas of each partition. */
+  readonly #assignments = new Map<string, ReadonlyMap<number, readonly number[]>>();
   /** By partition and epoch, who leads. */
   readonly #leaders = new Map<string, number>();
   /** Partitions with each epoch and leader that they have had. */
@@ -46,6 +49,17 @@ export class StateWatch {
     return this.#had.has(`${partition} ${leaderEpoch} ${leader}`);
   }
 
+  /** The partitions that there are, each with the brokers that have replicas of it. */
+  *assignments(): Generator<{
+    readonly topic: string;
+    readonly partition: number;
+    readonly replicas: readonly number[];
+  }> {
+    for (const [topic, partitions] of this.#assignments) {
+      for (const [partition, replicas] of partitions) yield { topic, partition, replicas };
+    }
+  }
+
   /** Topics that have states. */
   get topics(): ReadonlySet<string> {
     return new Set([...this.#last.keys()].map((partition) => partition.slice(0, partition.lastIndexOf('-'))));
@@ -55,6 +69,7 @@ export class StateWatch {
   applied(operations: readonly Operation[], results: readonly OperationResult[]): void {
     this.#lookAtOffice(operations);
     for (const [index, operation] of operations.entries()) {
+      if (results[index] !== undefined) this.#lookAtTopic(operation);
       const match = STATE_PATH.exec(operation.path);
       if (match === null || results[index] === undefined) continue;
       const partition = `${match[1]}-${match[2]}`;
@@ -64,6 +79,14 @@ export class StateWatch {
         this.#protest('unconditional-write', partition, 'its state is overwritten, whatever its version');
       }
     }
+  }
+
+  #lookAtTopic(operation: Operation): void {
+    const topic = TOPIC_PATH.exec(operation.path)?.[1];
+    if (topic === undefined) return;
+    if (operation.type === 'create' || operation.type === 'set')
+      this.#assignments.set(topic, replicasIn(operation.data));
+    else if (operation.type === 'delete') this.#assignments.delete(topic);
   }
 
   #lookAtOffice(operations: readonly Operation[]): void {
@@ -124,4 +147,9 @@ function stateIn(data: Uint8Array): WrittenState {
     controllerEpoch: json['controller_epoch'] as number,
     isr: json['isr'] as number[],
   };
+}
+
+function replicasIn(data: Uint8Array): ReadonlyMap<number, readonly number[]> {
+  const { partitions } = JSON.parse(Buffer.from(data).toString()) as { partitions: Record<string, number[]> };
+  return new Map(Object.entries(partitions).map(([partition, replicas]) => [Number(partition), replicas]));
 }

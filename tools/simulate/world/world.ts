@@ -13,9 +13,8 @@ import { Dice } from './dice.ts';
 import { Ensemble, type EnsembleSession } from './ensemble.ts';
 import { Machine } from './machine.ts';
 import { Network } from './network.ts';
-import { type Unrest, unrestOf } from './quiet-check.ts';
-import { differenceOf } from './replica-logs.ts';
-import { ReplicaWatch } from './replica-watch.ts';
+import { partitionNotInSync, type Unrest, unrestOf } from './quiet-check.ts';
+import { ReplicaWatch, type WatchedBroker } from './replica-watch.ts';
 import { Scribbler } from './scribbler.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 import { StateWatch } from './state-watch.ts';
@@ -103,13 +102,10 @@ export class World {
   notInSync(): string | undefined {
     const unrest = unrestOf(this.machines, this.states);
     if (unrest?.anomaly === 'stale-view') return unrest.message;
-    for (const { name, topic } of this.partitions) {
-      const factor = this.plan.topics.find((each) => each.name === topic.name)?.replicationFactor;
-      const state = this.states.stateOf(name);
-      const isInSync = state !== undefined && state.leader >= 0 && state.isr.length === factor;
-      if (!isInSync) return `${name}: ${JSON.stringify(state)}`;
-    }
-    return undefined;
+    return partitionNotInSync(
+      this.states,
+      new Map(this.plan.topics.map(({ name, replicationFactor }) => [name, replicationFactor])),
+    );
   }
 
   /** Somebody deletes the office of the controller, who may hear of it later. */
@@ -148,21 +144,22 @@ export class World {
     return undefined;
   }
 
-  /** Holds the files of replicas that are in sync against each other, where nothing takes records away by itself. */
+  /** Whether all that has been asked up to now is answered in time; says what is not. */
+  async nobodyWaits(withinMs: number): Promise<string | undefined> {
+    const asked = this.machines.flatMap(({ id, serving }) =>
+      (serving?.unanswered.requests ?? []).map((request) => ({ id, request })),
+    );
+    const left = (): typeof asked => asked.filter(({ request }) => request.isOpen);
+    await this.clock.run(() => left().length === 0, this.clock.monotonic() + withinMs);
+    const [first] = left();
+    if (first === undefined) return undefined;
+    const waitsMs = Math.round(this.clock.monotonic() - first.request.sinceMs);
+    return `broker ${first.id} has not answered ${first.request.api} for ${waitsMs} ms`;
+  }
+
+  /** Holds all that replicas in sync have against each other, when nothing happens any more. */
   compareReplicas(): void {
-    for (const { name, topic } of this.partitions) {
-      const rules = this.history.topics.find((each) => each.topic === topic.name);
-      if (rules === undefined || rules.isCompacted) continue;
-      // A log start that was not yet checkpointed is lost with the power: what begins below it then is still of no account.
-      const starts = this.history.events.map((event) =>
-        event.kind === 'audit' && event.partition === name ? event.logStart : 0,
-      );
-      // A broker that was down when its replica was taken away has the files of it still, as in Kafka.
-      const isr = this.states.stateOf(name)?.isr ?? [];
-      const inSync = this.machines.filter(({ id }) => isr.includes(id));
-      const difference = differenceOf(name, inSync, Math.max(0, ...starts));
-      if (difference !== undefined) this.protest('diverged', name, difference);
-    }
+    this.#replicas.lookAtRest(this.#serving());
   }
 
   /** Some machine. */
@@ -189,11 +186,15 @@ export class World {
   }
 
   #lookAtReplicas(): void {
-    const serving = this.machines.flatMap(({ id, serving }) =>
-      serving === undefined ? [] : [{ id, process: serving }],
-    );
-    this.#replicas.look(serving);
+    this.#replicas.look(this.#serving());
     this.clock.schedule(LOOK_MS, () => this.#lookAtReplicas());
+  }
+
+  #serving(): WatchedBroker[] {
+    return this.machines.flatMap(({ id, disk, serving }) => {
+      const replicas = serving?.broker.services.replicas.partitions;
+      return replicas === undefined ? [] : [{ id, disk, replicas }];
+    });
   }
 
   /** Brokers that serve know one another, and who the controller is, a moment later. */
