@@ -58,6 +58,8 @@ export interface SeedFigures {
   readonly audits: number;
   /** Reassignments that were accepted. */
   readonly moves: number;
+  /** Those that were done: the replicas of a partition are on other brokers, or fewer, and nothing is left to do. */
+  readonly movesDone: number;
   /** Moves between log folders that were accepted. */
   readonly folderMoves: number;
   readonly diskCalls: number;
@@ -340,6 +342,7 @@ function figuresOf(
     commits: history.events.filter((event) => event.kind === 'commit').length,
     audits: world.audits,
     moves: gardeners.reduce((all, { movesAccepted }) => all + movesAccepted, 0),
+    movesDone: world.states.movesDone,
     folderMoves: porters.reduce((all, { movesAccepted }) => all + movesAccepted, 0),
     diskCalls: sum(({ faults }) => faults.calls),
     simulatedMs: clock.monotonic(),

@@ -227,6 +227,78 @@ const forgetsDeletions: Build = {
   }),
 };
 
+const leadsUninvited: Build = {
+  name: 'leads-uninvited',
+  what: 'now and then a broker that is told to follow a leader takes itself for it',
+  rule: 'two-leaders',
+  brokers: BROKERS,
+  handler: meddlingWith(LeaderAndIsr, ({ request, ask, tools }) => {
+    // Which of them it is itself, a request does not say: one time in three it is right.
+    const uninvited = tools.dice.between(1, BROKERS);
+    const topicStates = request.topicStates.map((topic) => ({
+      ...topic,
+      partitionStates: topic.partitionStates.map((each) =>
+        each.leader >= 0 && each.isr.includes(uninvited) && tools.dice.chance(BAD_PERCENT)
+          ? { ...each, leader: uninvited }
+          : each,
+      ),
+    }));
+    return ask({ ...request, topicStates });
+  }),
+};
+
+const goesBack: Build = {
+  name: 'goes-back',
+  what: 'now and then a broker forgets in which epoch a replica is, and takes an order of an earlier one',
+  rule: 'epoch-back',
+  brokers: BROKERS,
+  handler: meddlingWith(LeaderAndIsr, async ({ request, ask, beside, tools }) => {
+    const answer = await ask();
+    if (!tools.dice.chance(BAD_PERCENT)) return answer;
+    const { controllerId, controllerEpoch, brokerEpoch } = request;
+    const names = new Map(request.topicStates.map(({ topicId, topicName }) => [topicId, topicName]));
+    const stopped = request.topicStates.map(({ topicId, partitionStates }) => ({
+      topicName: names.get(topicId) ?? '',
+      partitionStates: partitionStates.map(({ partitionIndex, leaderEpoch }) => ({
+        partitionIndex,
+        leaderEpoch,
+        deletePartition: false,
+      })),
+    }));
+    await beside(StopReplica, STOP_VERSION, { controllerId, controllerEpoch, brokerEpoch, topicStates: stopped });
+    const topicStates = request.topicStates.map((topic) => ({
+      ...topic,
+      partitionStates: topic.partitionStates.map((each) => ({ ...each, leaderEpoch: each.leaderEpoch - 1 })),
+    }));
+    return ask({ ...request, topicStates });
+  }),
+};
+
+/** Names topics by their names, with an epoch for each partition. */
+const STOP_VERSION = 3;
+
+const missesNews: Build = {
+  name: 'misses-news',
+  what: 'now and then a broker answers UpdateMetadata as if it had taken over what it was told',
+  rule: 'stale-view',
+  brokers: BROKERS,
+  handler: meddlingWith(UpdateMetadata, async ({ ask, tools }) =>
+    tools.dice.chance(BAD_PERCENT) ? { errorCode: 0 } : ask(),
+  ),
+};
+
+const forgetsWhoWaits: Build = {
+  name: 'forgets-who-waits',
+  what: 'now and then a broker never answers a fetch that finds nothing, though the time is over that it was to wait',
+  rule: 'unanswered',
+  brokers: BROKERS,
+  handler: meddlingWith(Fetch, async ({ ask, tools }) => {
+    const answer = await ask();
+    const isEmpty = answer?.responses.every(({ partitions }) => partitions.every(({ records }) => !records?.length));
+    return isEmpty && tools.dice.chance(1) ? new Promise(() => {}) : answer;
+  }),
+};
+
 /** Brokers whose replication is broken on purpose. */
 export const clusterMutants: readonly Build[] = [
   acknowledgesAlone,
@@ -244,6 +316,10 @@ export const clusterMutants: readonly Build[] = [
   swapsOrders,
   ignoresFences,
   forgetsDeletions,
+  leadsUninvited,
+  goesBack,
+  missesNews,
+  forgetsWhoWaits,
 ];
 
 type AlteredPartition = NonNullable<

@@ -1,6 +1,29 @@
+import type { MemoryDisk } from '@millrace/ports';
 import type { Anomaly } from '../checker/violation.ts';
-import type { Machine } from './machine.ts';
 import type { StateWatch } from './state-watch.ts';
+
+/** What is looked at of a broker's machine. */
+export interface QuietMachine {
+  readonly id: number;
+  readonly folders: readonly string[];
+  readonly disk: Pick<MemoryDisk, 'namesIn' | 'filesBelow'>;
+  /** Undefined where no broker serves. */
+  readonly serving: { readonly broker: { readonly services: { readonly cluster: KnownCluster } } } | undefined;
+}
+
+/** What a broker knows of the cluster. */
+interface KnownCluster {
+  readonly brokers: { has(id: number): boolean };
+  readonly controllerId: number;
+  readonly topics: ReadonlyMap<string, { readonly partitions: readonly (KnownPartition | undefined)[] }>;
+}
+
+interface KnownPartition {
+  readonly partition: number;
+  readonly leader: number;
+  readonly leaderEpoch: number;
+  readonly isr: readonly number[];
+}
 
 /** Something that is not yet as it must be when nothing goes wrong any more. */
 export interface Unrest {
@@ -12,7 +35,7 @@ export interface Unrest {
  * What must hold in a cluster in which nothing goes wrong any more, and time enough has passed: every broker knows of the cluster what
  * stands in the metadata store, and has replicas of no topic that is gone.
  */
-export function unrestOf(machines: readonly Machine[], states: StateWatch): Unrest | undefined {
+export function unrestOf(machines: readonly QuietMachine[], states: StateWatch): Unrest | undefined {
   const topics = states.topics;
   for (const machine of machines) {
     const stale = staleView(machine, machines, states, topics);
@@ -46,8 +69,8 @@ export function partitionNotInSync(
 }
 
 function staleView(
-  { serving }: Machine,
-  machines: readonly Machine[],
+  { serving }: QuietMachine,
+  machines: readonly QuietMachine[],
   states: StateWatch,
   topics: ReadonlySet<string>,
 ): string | undefined {
@@ -76,7 +99,7 @@ function staleView(
 }
 
 /** A file in one of a broker's folders of partitions that are sought; the names are looked at first, for this is asked often. */
-function fileIn({ disk, folders }: Machine, isSought: (name: string) => boolean): string | undefined {
+function fileIn({ disk, folders }: QuietMachine, isSought: (name: string) => boolean): string | undefined {
   for (const folder of folders) {
     for (const name of disk.namesIn(folder)) {
       const file = isSought(name) ? disk.filesBelow(`${folder}/${name}`)[0] : undefined;

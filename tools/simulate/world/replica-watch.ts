@@ -28,6 +28,8 @@ export interface WatchedReplica {
 /** A broker that serves. */
 export interface WatchedBroker {
   readonly id: number;
+  /** Its process: another after each start. */
+  readonly process: object;
   readonly replicas: Iterable<WatchedReplica>;
   readonly disk: Pick<MemoryDisk, 'namesIn' | 'peek'>;
 }
@@ -52,7 +54,7 @@ type Protest = (anomaly: Anomaly, partition: string, message: string) => void;
  * - and has it as the others have it, in its files: `diverged`;
  * - no two brokers lead a partition in one epoch: `two-leaders`;
  * - nobody leads, or follows, otherwise than the store has had it in that epoch: `invented-state`;
- * - a replica's epoch never goes back: `epoch-back`.
+ * - a replica's epoch never goes back while its broker lives, not even where it was taken from it and given back: `epoch-back`.
  */
 export class ReplicaWatch {
   readonly #states: Pick<StateWatch, 'stateOf' | 'hasHad'>;
@@ -64,7 +66,8 @@ export class ReplicaWatch {
   #held = new Map<WatchedReplica, Held>();
   /** By partition and epoch, who leads. */
   readonly #leaders = new Map<string, number>();
-  readonly #epochs = new WeakMap<WatchedReplica, number>();
+  /** By process, the epoch that each replica had last. */
+  readonly #epochs = new WeakMap<object, Map<string, number>>();
   /** What was protested already. */
   readonly #told = new Set<string>();
   looks = 0;
@@ -117,14 +120,17 @@ export class ReplicaWatch {
     }
   }
 
-  #lookAtRole({ broker: { id }, replica, name }: Seen): void {
+  #lookAtRole({ broker: { id, process }, replica, name }: Seen): void {
     const { leaderEpoch, leaderId } = replica;
-    const before = this.#epochs.get(replica) ?? -1;
-    this.#epochs.set(replica, leaderEpoch);
+    const epochs = this.#epochs.get(process) ?? new Map<string, number>();
+    this.#epochs.set(process, epochs);
+    // One that was just opened has been told of none yet.
+    if (leaderEpoch < 0) return;
+    const before = epochs.get(name) ?? -1;
+    epochs.set(name, leaderEpoch);
     if (leaderEpoch < before) {
       this.#tell('epoch-back', name, `broker ${id} goes back from epoch ${before} to ${leaderEpoch}`);
     }
-    if (leaderEpoch < 0) return;
     if (!this.#states.hasHad(name, leaderEpoch, leaderId) && !this.#hasResigned(id, replica, name)) {
       const message = `broker ${id} believes that ${leaderId} leads in epoch ${leaderEpoch}, which never stood in the store`;
       this.#tell('invented-state', name, message);

@@ -27,6 +27,8 @@ export class StateWatch {
   readonly #last = new Map<string, WrittenState>();
   /** By topic, which brokers have replicas of each partition. */
   readonly #assignments = new Map<string, ReadonlyMap<number, readonly number[]>>();
+  /** Partitions whose replicas are being moved, each with where they were before. */
+  readonly #moving = new Map<string, readonly number[]>();
   /** By partition and epoch, who leads. */
   readonly #leaders = new Map<string, number>();
   /** Partitions with each epoch and leader that they have had. */
@@ -34,6 +36,8 @@ export class StateWatch {
   readonly #protest: (anomaly: Anomaly, partition: string | null, message: string) => void;
   #controllerEpoch = -1;
   states = 0;
+  /** How often the replicas of a partition have come to be on other brokers, or fewer, and nothing of the move was left to do. */
+  movesDone = 0;
 
   constructor(protest: (anomaly: Anomaly, partition: string | null, message: string) => void) {
     this.#protest = protest;
@@ -84,9 +88,31 @@ export class StateWatch {
   #lookAtTopic(operation: Operation): void {
     const topic = TOPIC_PATH.exec(operation.path)?.[1];
     if (topic === undefined) return;
-    if (operation.type === 'create' || operation.type === 'set')
-      this.#assignments.set(topic, replicasIn(operation.data));
-    else if (operation.type === 'delete') this.#assignments.delete(topic);
+    if (operation.type === 'delete') {
+      this.#assignments.delete(topic);
+      for (const name of [...this.#moving.keys()]) if (name.startsWith(`${topic}-`)) this.#moving.delete(name);
+    }
+    if (operation.type !== 'create' && operation.type !== 'set') return;
+    const { partitions, adding_replicas: adding = {}, removing_replicas: removing = {} } = topicIn(operation.data);
+    for (const [partition, replicas] of Object.entries(partitions)) {
+      this.#lookAtMove(`${topic}-${partition}`, replicas, adding[partition] ?? [], removing[partition] ?? []);
+    }
+    const replicasOf = Object.entries(partitions).map(
+      ([partition, replicas]) => [Number(partition), replicas] as const,
+    );
+    this.#assignments.set(topic, new Map(replicasOf));
+  }
+
+  #lookAtMove(name: string, replicas: readonly number[], adding: readonly number[], removing: readonly number[]): void {
+    const before = this.#moving.get(name);
+    if (adding.length + removing.length > 0) {
+      this.#moving.set(name, before ?? replicas.filter((id) => !adding.includes(id)));
+      return;
+    }
+    if (before === undefined) return;
+    this.#moving.delete(name);
+    // One that was cancelled is back where it was.
+    if (before.toSorted().join() !== replicas.toSorted().join()) this.movesDone += 1;
   }
 
   #lookAtOffice(operations: readonly Operation[]): void {
@@ -149,7 +175,12 @@ function stateIn(data: Uint8Array): WrittenState {
   };
 }
 
-function replicasIn(data: Uint8Array): ReadonlyMap<number, readonly number[]> {
-  const { partitions } = JSON.parse(Buffer.from(data).toString()) as { partitions: Record<string, number[]> };
-  return new Map(Object.entries(partitions).map(([partition, replicas]) => [Number(partition), replicas]));
+interface WrittenTopic {
+  readonly partitions: Readonly<Record<string, readonly number[]>>;
+  readonly adding_replicas?: Readonly<Record<string, readonly number[]>>;
+  readonly removing_replicas?: Readonly<Record<string, readonly number[]>>;
+}
+
+function topicIn(data: Uint8Array): WrittenTopic {
+  return JSON.parse(Buffer.from(data).toString()) as WrittenTopic;
 }

@@ -192,8 +192,8 @@ export class World {
 
   #serving(): WatchedBroker[] {
     return this.machines.flatMap(({ id, disk, serving }) => {
-      const replicas = serving?.broker.services.replicas.partitions;
-      return replicas === undefined ? [] : [{ id, disk, replicas }];
+      if (serving === undefined) return [];
+      return [{ id, process: serving, disk, replicas: serving.broker.services.replicas.partitions }];
     });
   }
 
