@@ -4,12 +4,11 @@ import { Admin } from '@millrace/admin';
 import { KafkaClient } from '@millrace/client';
 import { Metadata } from '@millrace/protocol';
 import { within } from '../clients/client.ts';
-import { has } from '../needs/index.ts';
 import { CleanedLoad, type CleanedReport } from './cleaned-load.ts';
-import { JavaPaced } from './java-paced.ts';
+import { startJava, startLibrdkafka } from './foreign-paced.ts';
 import { Ledger, PartitionCheck } from './ledger.ts';
 import { CommittingReader, checkCommits, fetchAll, GroupMember, type LoadTarget } from './load.ts';
-import { KafkaJsPaced, KcatPaced, type PacedProducer, SdkPaced } from './paced-producers.ts';
+import { KafkaJsPaced, type PacedProducer, SdkPaced } from './paced-producers.ts';
 import { RawClient } from './raw-client.ts';
 
 export const TOPIC = 'kept';
@@ -35,6 +34,10 @@ export interface LoadReport {
   readonly commitsAcknowledged: number;
   /** Rejected sends by client. Ours count as violations. */
   readonly failedSends: Readonly<Record<string, number>>;
+  /** What each client has sent again by its own count, in its own units; undefined where it does not tell. */
+  readonly retries: Readonly<Record<string, Readonly<Record<string, number>> | undefined>>;
+  /** What of each client it was: its settings, and what it does not tell. */
+  readonly clients: Readonly<Record<string, string>>;
   /** Topics that are compacted, or whose old segments are deleted. */
   readonly cleaned: readonly CleanedReport[];
   readonly violations: readonly string[];
@@ -48,6 +51,8 @@ export interface ClusterLoadOptions {
   readonly paceMs?: number | undefined;
   /** Whether Java's producer is in the load. It needs a JDK and Kafka's jars. Default: no. */
   readonly hasJava?: boolean | undefined;
+  /** Whether kafkajs has the patience for partitions without a leader for longer than its default settings wait. Default: no. */
+  readonly isPatient?: boolean | undefined;
   /** Whether what every replica has of them is held against what was acknowledged, and not what leaders have alone. Default: no. */
   readonly isEveryReplicaRead?: boolean | undefined;
 }
@@ -88,9 +93,11 @@ export class ClusterLoad {
     await this.#cleaned?.create(this.#replicas);
     await this.whole();
     await this.#knownEverywhere();
-    this.#producers = [new SdkPaced(this.#target), await KafkaJsPaced.start(this.#target)];
-    if (has('kcat', import.meta.url)) this.#producers.push(new KcatPaced(this.#target));
-    if (this.#options.hasJava === true) this.#producers.push(await JavaPaced.start(this.#target));
+    const { hasJava, isPatient } = this.#options;
+    this.#producers = [new SdkPaced(this.#target), await KafkaJsPaced.start(this.#target, isPatient)];
+    const librdkafka = await startLibrdkafka(this.#target);
+    if (librdkafka !== undefined) this.#producers.push(librdkafka);
+    if (hasJava === true) this.#producers.push(await startJava(this.#target));
     this.#reader = new CommittingReader(this.#target, READER);
     this.#member = new GroupMember(this.#target, MEMBER);
     await this.#member.start();
@@ -231,6 +238,8 @@ export class ClusterLoad {
       recordsRead,
       commitsAcknowledged,
       failedSends: Object.fromEntries(this.#producers.map(({ name, failedSends }) => [name, failedSends])),
+      retries: Object.fromEntries(this.#producers.map(({ name, retries }) => [name, retries])),
+      clients: Object.fromEntries(this.#producers.map(({ name, about }) => [name, about])),
       cleaned,
       violations: ledgers.flatMap(({ violations }) => violations),
       violationCount: ledgers.reduce((sum, { violationCount }) => sum + violationCount, 0),

@@ -80,6 +80,7 @@ export async function happen(options: EventsOptions): Promise<EventsReport> {
     });
     const load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length, {
       isCleaning: true,
+      isPatient: true,
       hasJava: options.hasJava,
     });
     try {

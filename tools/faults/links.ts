@@ -73,6 +73,7 @@ export async function breakLinks(options: LinksOptions): Promise<LinksReport> {
     const cluster = await EnsembleCluster.start({ folder: options.folder, makes, settings, network });
     const load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length, {
       isCleaning: true,
+      isPatient: true,
       hasJava: options.hasJava,
     });
     try {

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { killBrokers } from './cluster-kills.ts';
 import type { LoadReport } from './cluster-load.ts';
 import { ENGINES } from './cluster-process.ts';
+import { librdkafkaCommand, whyNoLibrdkafka } from './copiers/foreign-copiers.ts';
 import { COPIERS, COPY_ENGINES, type CopierName, killCopiers } from './copy-kills.ts';
 import { type CrashReport, killNine } from './crash-run.ts';
 import { dataFolder } from './data-folder.ts';
@@ -17,6 +18,7 @@ import { breakLinks, LINK_FAULTS, type LinkFault } from './links.ts';
 import { FILE_SYSTEMS, type FileSystem, whyNoLoopDisk } from './loop-disk.ts';
 import { migrate, WAYS, type Way } from './migration.ts';
 import { powerLoss, unsyncedLosses } from './power-loss.ts';
+import { sentAgain } from './retries.ts';
 
 const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder DIR] [--program FILE]
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
@@ -84,14 +86,18 @@ if (values.help) {
 } else if (positionals[0] === 'kill-nine') {
   await runKillNine();
 } else if (positionals[0] === 'kills') {
+  await buildLibrdkafka();
   await runKills();
 } else if (positionals[0] === 'links') {
+  await buildLibrdkafka();
   await runLinks();
 } else if (positionals[0] === 'events') {
+  await buildLibrdkafka();
   await runEvents();
 } else if (positionals[0] === 'copies') {
   await runCopies();
 } else if (positionals[0] === 'migration') {
+  await buildLibrdkafka();
   for (const way of WAYS) if (values.way?.includes(way) ?? true) await runMigration(way);
 } else if (positionals[0] === 'power-loss') {
   for (const fileSystem of FILE_SYSTEMS) if (values.fs.includes(fileSystem)) await runPowerLoss(fileSystem);
@@ -119,6 +125,12 @@ function folderOrExit(): string {
     console.error((error as Error).message);
     process.exit(2);
   }
+}
+
+/** Whoever runs this by hand waits for minutes, once, so that librdkafka's gaps are measured. Where it cannot be built, the verdict says so. */
+async function buildLibrdkafka(): Promise<void> {
+  if (whyNoLibrdkafka() === undefined) return;
+  await librdkafkaCommand('paced-producer').catch((error: Error) => console.error(error.message));
 }
 
 async function runFrames(): Promise<void> {
@@ -260,6 +272,7 @@ async function runMigration(way: Way): Promise<void> {
 /** Says what became of the promises of a load, and keeps the data where one was broken. */
 function judge(report: LoadReport, folder: string, say: (line: string) => void): void {
   const { recordsAcknowledged, recordsRead, commitsAcknowledged, failedSends, violations, violationCount } = report;
+  for (const [name, about] of Object.entries(report.clients)) say(`${name}: ${about}`);
   for (const { topic, acknowledged, kept, readings } of report.cleaned) {
     say(
       `${topic}: ${acknowledged} records acknowledged, ${kept} kept; ${readings} readings of its partitions compared`,
@@ -268,7 +281,7 @@ function judge(report: LoadReport, folder: string, say: (line: string) => void):
   const failed = Object.entries(failedSends).map(([name, count]) => `${name} ${count}`);
   say(
     `${recordsAcknowledged} records and ${commitsAcknowledged} commits acknowledged, ${recordsRead} records read, ` +
-      `failed sends: ${failed.join(', ')}; ${violationCount} violations`,
+      `failed sends: ${failed.join(', ')}; sent again: ${sentAgain(report)}; ${violationCount} violations`,
   );
   for (const violation of violations) say(`VIOLATION: ${violation}`);
   if (violationCount === 0) rmSync(folder, { recursive: true, force: true });

@@ -41,7 +41,7 @@ export async function migrate(options: MigrationOptions): Promise<MigrationRepor
   const makes = new Map(IDS.map((id) => [id, 'kafka'] as const));
   const laterIds = way === 'new-id' ? LATER_IDS : [];
   const cluster = await EnsembleCluster.start({ ...rest, makes, laterIds, settings: SETTINGS });
-  const load = new ClusterLoad(cluster.bootstrapServers, IDS.length);
+  const load = new ClusterLoad(cluster.bootstrapServers, IDS.length, { isPatient: true });
   const migration = new Migration(options, cluster, load);
   try {
     await load.start();

@@ -3,11 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Producer, type ProducerOptions } from '@millrace/producer';
-import type { Producer as KafkaJsProducer } from 'kafkajs';
+import kafkajsModule, { type Producer as KafkaJsProducer, type LogEntry } from 'kafkajs';
 import { within } from '../clients/client.ts';
 import { connectKafkaJs } from '../clients/kafkajs.ts';
 import { loadValue } from './ledger.ts';
 import { type LoadTarget, loadMessage } from './load.ts';
+
+const { logLevel } = kafkajsModule;
 
 /** A record for each partition so often, where a target says nothing else. */
 export const PACE_MS = 10;
@@ -53,10 +55,14 @@ export interface PacedProducer {
   readonly name: string;
   /** The producer's number in the values of its records. */
   readonly id: number;
+  /** What of the client it is: its settings, and what it does not tell. */
+  readonly about: string;
   /** Undefined where the client does not tell when a record is acknowledged. */
   readonly gaps: AcknowledgementGaps | undefined;
   /** Promises of the client's own that were rejected. */
   readonly failedSends: number;
+  /** What the client has sent again, by its own count and in its own units; undefined where it does not tell, or has not finished. */
+  readonly retries: Readonly<Record<string, number>> | undefined;
   /** Sends nothing more, waits for what was sent, and tells how many records each partition must have now. */
   finish(): Promise<readonly number[]>;
   abort(): Promise<void>;
@@ -66,6 +72,7 @@ export interface PacedProducer {
 export class SdkPaced implements PacedProducer {
   readonly name = 'millrace';
   readonly id = 0;
+  readonly about = 'as it comes';
   readonly gaps: AcknowledgementGaps;
   failedSends = 0;
   readonly #target: LoadTarget;
@@ -82,6 +89,10 @@ export class SdkPaced implements PacedProducer {
     this.#sent = Array.from({ length: target.partitions }, () => 0);
     this.#producer = new Producer({ bootstrapServers: target.bootstrapServers, ...settings });
     this.#run = this.#sendAll();
+  }
+
+  get retries(): Readonly<Record<string, number>> {
+    return { batches: this.#producer.metrics().batchesRetried };
   }
 
   async #sendAll(): Promise<void> {
@@ -125,6 +136,18 @@ export class SdkPaced implements PacedProducer {
   }
 }
 
+/** For outages that its defaults do not wait for. */
+const PATIENT_RETRY = { initialRetryTime: 50, maxRetryTime: 300, retries: 2000 };
+
+/** kafkajs tells of a send that it tries again in its log only: an entry of its producer with the number of the try. */
+export class RetryCount {
+  count = 0;
+
+  readonly heard = ({ namespace, log }: LogEntry): void => {
+    if (namespace === 'Producer' && log['retryCount'] !== undefined) this.count += 1;
+  };
+}
+
 /**
  * kafkajs, idempotent, one record of a partition after the other, and a client for each partition: kafkajs 2.2.4 may take one broker for
  * another when a send learns that a broker is gone while another send of the same client is renewing the metadata. `removeBroker` of its
@@ -134,34 +157,50 @@ export class SdkPaced implements PacedProducer {
 export class KafkaJsPaced implements PacedProducer {
   readonly name = 'kafkajs';
   readonly id = 1;
+  readonly about: string;
   readonly gaps: AcknowledgementGaps;
   failedSends = 0;
   readonly #target: LoadTarget;
   readonly #producers: readonly KafkaJsProducer[];
   readonly #acknowledged: number[];
+  readonly #retries: RetryCount;
   #isStopping = false;
   #runs: Promise<void>[] = [];
 
-  private constructor(target: LoadTarget, producers: readonly KafkaJsProducer[]) {
+  private constructor(target: LoadTarget, producers: readonly KafkaJsProducer[], retries: RetryCount, about: string) {
+    this.about = about;
+    this.#retries = retries;
     this.#target = target;
     this.#producers = producers;
     this.gaps = new AcknowledgementGaps(target.partitions);
     this.#acknowledged = producers.map(() => 0);
   }
 
-  static async start(target: LoadTarget): Promise<KafkaJsPaced> {
-    const retry = { initialRetryTime: 50, maxRetryTime: 300, retries: 2000 };
+  /**
+   * With its default settings: five retries, about 9 s in all. A load during which a partition may be without a leader for longer asks for a
+   * patient one.
+   */
+  static async start(target: LoadTarget, isPatient = false): Promise<KafkaJsPaced> {
+    const retries = new RetryCount();
+    const patience = isPatient ? { retry: PATIENT_RETRY } : {};
+    const how = { ...patience, logLevel: logLevel.DEBUG, logCreator: () => retries.heard };
     const producers = Array.from({ length: target.partitions }, () =>
-      connectKafkaJs(target.bootstrapServers, { retry }).producer({
+      connectKafkaJs(target.bootstrapServers, how).producer({
         idempotent: true,
         allowAutoTopicCreation: false,
-        retry,
+        ...patience,
       }),
     );
     await Promise.all(producers.map((producer) => producer.connect()));
-    const paced = new KafkaJsPaced(target, producers);
+    const { retries: times, initialRetryTime, maxRetryTime } = PATIENT_RETRY;
+    const about = isPatient ? `${times} retries, ${initialRetryTime} to ${maxRetryTime} ms apart` : 'as it comes';
+    const paced = new KafkaJsPaced(target, producers, retries, about);
     paced.#runs = producers.map((producer, partition) => paced.#sendTo(partition, producer));
     return paced;
+  }
+
+  get retries(): Readonly<Record<string, number>> {
+    return { sends: this.#retries.count };
   }
 
   async #sendTo(partition: number, producer: KafkaJsProducer): Promise<void> {
@@ -204,8 +243,10 @@ export class KafkaJsPaced implements PacedProducer {
 export class KcatPaced implements PacedProducer {
   readonly name = 'librdkafka';
   readonly id = 2;
+  readonly about: string;
   readonly gaps = undefined;
   readonly failedSends = 0;
+  readonly retries = undefined;
   readonly #target: LoadTarget;
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
@@ -214,7 +255,9 @@ export class KcatPaced implements PacedProducer {
   #isStopping = false;
   readonly #run: Promise<void>;
 
-  constructor(target: LoadTarget) {
+  /** @param whyKcat Why it is not a program of its own, which would tell of each acknowledgement. */
+  constructor(target: LoadTarget, whyKcat: string) {
+    this.about = `kcat, to one partition; gaps and retries are not measured: ${whyKcat}`;
     this.#target = target;
     const properties = { acks: 'all', 'enable.idempotence': 'true', 'message.timeout.ms': String(PATIENCE_MS) };
     const settings = Object.entries(properties).flatMap(([name, value]) => ['-X', `${name}=${value}`]);

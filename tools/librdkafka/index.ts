@@ -8,15 +8,24 @@ import { cacheFolder } from '../kafka/index.ts';
 export const LIBRDKAFKA_PACKAGE = '@confluentinc/kafka-javascript@1.10.1';
 const BUILD_MS_MAX = 1_200_000;
 
+const folderOfSources = (): string => join(cacheFolder(), 'librdkafka');
+const PATH_OF_SOURCES = 'package/deps/librdkafka';
+
+/** The folder of librdkafka's sources where they are built already; undefined where not. */
+export function builtLibrdkafka(): string | undefined {
+  const sources = join(folderOfSources(), PATH_OF_SOURCES);
+  return existsSync(join(sources, 'src/librdkafka.so')) ? sources : undefined;
+}
+
 /**
  * The folder of librdkafka's sources, with `src/librdkafka.so` built.
  *
  * @throws Error when npm cannot fetch it or gcc cannot build it.
  */
 export async function librdkafkaFolder(): Promise<string> {
-  const folder = join(cacheFolder(), 'librdkafka');
-  const sources = join(folder, 'package/deps/librdkafka');
-  if (!existsSync(join(sources, 'src/librdkafka.so'))) {
+  const folder = folderOfSources();
+  const sources = join(folder, PATH_OF_SOURCES);
+  if (builtLibrdkafka() === undefined) {
     console.error(`building ${LIBRDKAFKA_PACKAGE}'s librdkafka in ${folder}; this takes minutes`);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });

@@ -6,7 +6,8 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 /**
  * Java's producer as it comes, at a steady pace: BOOTSTRAP TOPIC PARTITIONS ID PACE_MS. It sends a record to every partition again and again,
  * and writes a line for each that is acknowledged ("a PARTITION SEQUENCE OFFSET") or refused ("f PARTITION SEQUENCE ERROR"), until somebody
- * says so; then it waits for all that it has sent, and writes how many those were ("s PARTITION COUNT").
+ * says so; then it waits for all that it has sent, and writes how many those were ("s PARTITION COUNT") and were sent again
+ * ("r records COUNT").
  */
 public class PacedProducer {
     private static final int UNACKNOWLEDGED_MAX = 20_000;
@@ -26,6 +27,7 @@ public class PacedProducer {
                 Thread.sleep(paceMs);
             }
             producer.flush();
+            say("r records " + retriesOf(producer));
         }
         for (int partition = 0; partition < sent.length; partition++) say("s " + partition + " " + sent[partition]);
     }
@@ -38,6 +40,13 @@ public class PacedProducer {
             if (error == null) say("a " + partition + " " + sequence + " " + metadata.offset());
             else say("f " + partition + " " + sequence + " " + error);
         });
+    }
+
+    private static long retriesOf(KafkaProducer<String, String> producer) {
+        return producer.metrics().entrySet().stream()
+                .filter(each -> each.getKey().name().equals("record-retry-total") && each.getKey().group().equals("producer-metrics"))
+                .mapToLong(each -> ((Number) each.getValue().metricValue()).longValue())
+                .sum();
     }
 
     /** As loadValue of ledger.ts makes them. */

@@ -1,10 +1,11 @@
-/** Copy jobs in other languages, as the commands that run them: built once, before the first instance starts. */
+/** Copy jobs and producers in other languages, as the commands that run them: built once, before the first instance starts. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runProgram } from '../../clients/program.ts';
 import { cacheFolder, KAFKA_3, KAFKA_4 } from '../../kafka/index.ts';
 import { kafkaClassPath } from '../../kafka/jars.ts';
-import { librdkafkaFolder } from '../../librdkafka/index.ts';
+import { builtLibrdkafka, librdkafkaFolder } from '../../librdkafka/index.ts';
 
 /** `java` has `transaction.version` 2 where the cluster has it, `java-3` has not. */
 export const FOREIGN_COPIERS = ['librdkafka', 'java', 'java-3'] as const;
@@ -21,21 +22,36 @@ export type Command = readonly [program: string, ...args: readonly string[]];
 
 const HERE = import.meta.dirname;
 const BUILD_MS_MAX = 120_000;
+/** Of Debian's package librdkafka-dev. */
+const SYSTEM_HEADERS = '/usr/include/librdkafka';
 
 export function foreignCommand(name: ForeignCopier): Promise<Command> {
-  if (name === 'librdkafka') return librdkafkaCommand();
+  if (name === 'librdkafka') return librdkafkaCommand('copy-job');
   return javaCommand(name, 'CopyJob');
 }
 
-async function librdkafkaCommand(): Promise<Command> {
-  const sources = join(await librdkafkaFolder(), 'src');
-  const source = join(HERE, 'copy-job.c');
-  const program = join(buildFolder('librdkafka'), 'copy-job');
-  if (isOlder(program, source)) {
-    const where = [`-I${sources}`, `-L${sources}`, `-Wl,-rpath,${sources}`];
-    await build('gcc', ['-O1', '-Wall', '-o', program, source, ...where, '-lrdkafka']);
+/**
+ * Why a program against librdkafka cannot be built here without waiting for minutes: it takes gcc, and librdkafka with its headers, Debian's or
+ * the one that was built from source before.
+ */
+export function whyNoLibrdkafka(): string | undefined {
+  if (spawnSync('gcc', ['--version'], { stdio: 'ignore' }).status !== 0) return 'gcc is not here';
+  if (builtLibrdkafka() !== undefined || existsSync(join(SYSTEM_HEADERS, 'rdkafka.h'))) return undefined;
+  return "librdkafka's headers are not here (Debian: librdkafka-dev)";
+}
+
+/** A program in C beside this file. librdkafka is built from source first where neither that nor the system's is here. */
+export async function librdkafkaCommand(program: 'copy-job' | 'paced-producer'): Promise<Command> {
+  const built = builtLibrdkafka();
+  const isSystems = built === undefined && existsSync(join(SYSTEM_HEADERS, 'rdkafka.h'));
+  const source = join(HERE, `${program}.c`);
+  const target = join(buildFolder(isSystems ? 'librdkafka-system' : 'librdkafka'), program);
+  const sources = isSystems ? SYSTEM_HEADERS : join(built ?? (await librdkafkaFolder()), 'src');
+  if (isOlder(target, source)) {
+    const where = isSystems ? [] : [`-L${sources}`, `-Wl,-rpath,${sources}`];
+    await build('gcc', ['-O1', '-Wall', '-o', target, source, `-I${sources}`, ...where, '-lrdkafka']);
   }
-  return [program];
+  return [target];
 }
 
 /** A program in Java beside this file, with the jars of a release. */
