@@ -8,7 +8,7 @@ export const MEMBER_FOLDER_PREFIX = '__millrace_broker_';
 const HTTP_PORT_SETTING = 'millrace.http.port';
 
 /** How long a member may be silent: its socket tells at once when it has died, so this is for one that hangs. */
-const SESSION_TIMEOUT_MS = 6000;
+export const LOCAL_SESSION_TIMEOUT_MS = 6000;
 
 /** A member of a local cluster. */
 export interface MemberSettings {
@@ -107,7 +107,7 @@ function clusterDefaults({ brokers, given }: MemberPlan): Record<string, string>
     'offsets.topic.replication.factor': String(factor),
     'transaction.state.log.replication.factor': String(factor),
     'transaction.state.log.min.isr': String(inSync),
-    'zookeeper.session.timeout.ms': String(SESSION_TIMEOUT_MS),
+    'zookeeper.session.timeout.ms': String(LOCAL_SESSION_TIMEOUT_MS),
   };
   return Object.fromEntries(Object.entries(defaults).filter(([name]) => !given.has(name)));
 }
