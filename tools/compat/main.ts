@@ -1,8 +1,9 @@
-/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [streams] [librdkafka-transactions] [librdkafka-cluster] [secured] [security-tools] [librdkafka-secured] [--target T]`: see README.md beside this file. */
+/** `node tools/compat/main.ts [java] [python] [transactions] [librdkafka] [sarama] [cluster] [streams] [librdkafka-transactions] [librdkafka-cluster] [secured] [security-tools] [librdkafka-secured] [cluster-disks] [--target T]`: see README.md beside this file. */
 import { parseArgs } from 'node:util';
 import { kafkaPython } from '../clients/index.ts';
 import { KAFKA_3, KAFKA_4 } from '../kafka/index.ts';
 import { confluentKafkaJavascript } from '../librdkafka/index.ts';
+import { runClusterDisks } from './cluster-disks.ts';
 import { clusterCases } from './cluster-tools.ts';
 import { CONFLUENT_TITLE, confluentCases } from './confluent.ts';
 import { javaCases, javaTransactionCases } from './java.ts';
@@ -87,6 +88,7 @@ const ownSuites: Readonly<Record<string, () => Promise<number>>> = {
   secured: () => runMatrix(values.target, values.only),
   'security-tools': () => runSecurityTools(values.target, values.only),
   'librdkafka-secured': () => runLibrdkafkaSecured(values.target, values.only),
+  'cluster-disks': () => runClusterDisks(values.target, values.only),
 };
 
 const { values, positionals } = parseArgs({
