@@ -120,7 +120,7 @@ class ClusterKills {
     this.#cluster = cluster;
     this.#random = seededRandom(options.seed);
     const { isEveryReplicaRead, hasJava, paceMs } = options;
-    const how = { isCleaning: true, isEveryReplicaRead, hasJava, paceMs };
+    const how = { isCleaning: true, isPatient: takesPatience(options), isEveryReplicaRead, hasJava, paceMs };
     this.#load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length, how);
   }
 
@@ -251,6 +251,20 @@ class ClusterKills {
   async abort(): Promise<void> {
     await this.#load.abort();
   }
+}
+
+/**
+ * Whether a partition may be without a leader for seconds, so that a slow machine could make it longer than a client's default settings wait: a
+ * broker's session has to end first, or all brokers end. In a rolling restart, and where sockets tell of deaths, none may be.
+ */
+function takesPatience({
+  engine,
+  rounds,
+  rollingRounds = 0,
+  keeperEvery = 0,
+  pauseEvery = 0,
+}: ClusterKillsOptions): boolean {
+  return rollingRounds < rounds && (engine === 'zookeeper' || keeperEvery > 0 || pauseEvery > 0);
 }
 
 function isTurn(round: number, every = 0): boolean {

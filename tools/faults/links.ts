@@ -14,7 +14,7 @@ import { type Place, ProxiedNetwork, type Weather } from './link-proxy.ts';
 const LAG_MS = 2000;
 const OUT_OF_SYNC_MS = LAG_MS * 1.5;
 /** How long what is cut stays cut: until everybody has drawn his conclusions. */
-const CUT_MS = Math.max(SESSION_MS + TICK_MS, OUT_OF_SYNC_MS) + 1500;
+export const CUT_MS = Math.max(SESSION_MS + TICK_MS, OUT_OF_SYNC_MS) + 1500;
 
 const CUT: Weather = { isCut: true };
 const SLOW: Weather = { delayMs: 60, bytesPerSecond: 500_000 };
