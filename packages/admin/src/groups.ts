@@ -1,4 +1,5 @@
 import {
+  BrokerError,
   type KafkaClient,
   type OperationOptions,
   type TopicPartition,
@@ -121,9 +122,20 @@ export async function describeGroups(
       },
     ];
   });
-  const groups = (await Promise.all(described)).flat();
+  const groups = (await Promise.all(described.map((one, index) => ofOne(failures, groupIds[index]!, one)))).flat();
   failures.throwIfAny();
   return groups;
+}
+
+/** What is refused of one group, before its coordinator is even found, is refused of that one: the others are done all the same. */
+async function ofOne<T>(failures: ItemFailures, groupId: string, one: Promise<T[]>): Promise<T[]> {
+  try {
+    return await one;
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    failures.add(groupId, error);
+    return [];
+  }
 }
 
 export async function deleteGroups(
@@ -132,7 +144,7 @@ export async function deleteGroups(
   options: OperationOptions,
 ): Promise<void> {
   const failures = new ItemFailures('Deleting groups');
-  const deleted = groupIds.map(async (groupId) => {
+  const deleted = groupIds.map(async (groupId): Promise<never[]> => {
     const response = await client.sendToCoordinator(
       'group',
       groupId,
@@ -141,8 +153,9 @@ export async function deleteGroups(
       { ...options, errorOf: (answer) => coordinatorError(answer.results[0]?.errorCode) },
     );
     failures.add(groupId, failureOf(response.results[0]!.errorCode, `Deleting group "${groupId}"`));
+    return [];
   });
-  await Promise.all(deleted);
+  await Promise.all(deleted.map((one, index) => ofOne(failures, groupIds[index]!, one)));
   failures.throwIfAny();
 }
 
