@@ -3,8 +3,39 @@
  * server; the server has to have a handler and a check of the input for each route, or it does not compile.
  */
 
+import type {
+  Message,
+  MessageEdits,
+  MessageMark,
+  MessagePage,
+  NewMessage,
+  ReadEnd,
+  ReadPlan,
+  ReadProgress,
+  UnreadPartition,
+} from './messages.ts';
 import type { Said } from './refusals.ts';
 import type { Rights } from './roles.ts';
+
+export type {
+  HeaderEdit,
+  Message,
+  MessageBatch,
+  MessageEdits,
+  MessageMark,
+  MessagePage,
+  NewMessage,
+  ReadEnd,
+  ReadFrom,
+  ReadPlan,
+  ReadProgress,
+  SchemaShape,
+  Shape,
+  Shown,
+  ShownHeader,
+  TransactionOutcome,
+  UnreadPartition,
+} from './messages.ts';
 
 /** Who asks, what he may do, and what there is to see. */
 export interface Session extends Rights {
@@ -143,123 +174,15 @@ export interface TopicDetail {
   readonly partitions: readonly PartitionRow[];
 }
 
-/** How bytes are shown, chosen by looking at them. */
-export type Shape = 'null' | 'empty' | 'json' | 'text' | 'number' | 'msgpack' | SchemaShape | 'schema' | 'hex';
-
-/** Bytes that were read by a schema of the registry. */
-export type SchemaShape = 'avro' | 'protobuf' | 'json-schema';
-
-/** A key, a value or a header's value, as it is shown. */
-export interface Shown {
-  readonly shape: Shape;
-  /** Cut where it is long. */
-  readonly text: string;
-  readonly bytes: number;
-  readonly isCut: boolean;
-  /** Which schema it was read by, or why it could not be. */
-  readonly note?: string | undefined;
-  /** The id of the schema by which it was read. */
-  readonly schema?: number | undefined;
-  /** What of it does not fit that schema; undefined where it fits, and where nobody can tell, which the note says. */
-  readonly faults?: readonly string[] | undefined;
-}
-
-/** A header of a message. */
-export interface ShownHeader {
-  readonly name: string;
-  readonly value: Shown;
-}
-
-/** A record as it is shown. */
-export interface Message {
-  readonly partition: number;
-  readonly offset: number;
-  readonly timestamp: number;
-  readonly key: Shown;
-  readonly value: Shown;
-  /** The first ones; all of them with the message alone. */
-  readonly headers: readonly ShownHeader[];
-  readonly headerCount: number;
-  /** Something of it is hidden: it cannot be sent elsewhere. */
-  readonly isMasked: boolean;
-  /** What became of the transaction it was sent in, as far as that is known: a list finds it out after it has shown the message. */
-  readonly transaction?: TransactionOutcome | undefined;
-  /** The batch in which it lies: with the message alone, and where the cluster tells. */
-  readonly batch?: MessageBatch | undefined;
-}
-
-/** What became of a transaction: an open one is decided later. */
-export type TransactionOutcome = 'committed' | 'aborted' | 'open';
-
-/** What was found out of a message that is shown already. */
-export interface MessageMark {
-  readonly partition: number;
-  readonly offset: number;
-  readonly transaction: TransactionOutcome;
-}
-
-/** The batch in which a record lies, as its producer sent it. */
-export interface MessageBatch {
-  readonly firstOffset: number;
-  readonly lastOffset: number;
-  readonly records: number;
-  readonly bytes: number;
-  /** The codec's name, `none` where there is none. */
-  readonly compression: string;
-  /** The timestamps are the broker's, not the producer's. */
-  readonly isAppendTime: boolean;
-  /** -1 where it is not known. */
-  readonly leaderEpoch: number;
-  /** Null where it is not idempotent; the sequence is this record's. */
-  readonly producer: { readonly id: number; readonly epoch: number; readonly sequence: number | null } | null;
-  /** Null where it was sent in none. */
-  readonly transaction: TransactionOutcome | null;
-  /** What a control record says; null for what somebody has sent. */
-  readonly marker: {
-    readonly kind: 'commit' | 'abort' | 'other';
-    readonly coordinatorEpoch: number | null;
-  } | null;
-}
-
-/** Where reading begins. */
-export type ReadFrom = 'newest' | 'beginning' | 'offset' | 'time';
-
-/** What is looked for, and where. */
-export interface ReadPlan {
-  readonly from: ReadFrom;
-  /** The offset, or the time in milliseconds since the Unix epoch. */
-  readonly at?: number | undefined;
-  readonly partition?: number | undefined;
-  readonly search?: string | undefined;
-  readonly searchAs?: 'text' | 'regex' | 'javascript' | 'jsonpath' | undefined;
-  readonly limit?: number | undefined;
-  /** Where the page before this one ended, as it was told. */
-  readonly cursor?: string | undefined;
-}
-
-/** A page of messages. */
-export interface MessagePage {
-  readonly messages: readonly Message[];
-  /** Gives the page after this one; null at the end. */
-  readonly cursor: string | null;
-  readonly scanned: number;
-  /** Records from where reading began to the end. */
-  readonly total: number;
-}
-
-/** How far a search is: told again and again while it goes on. */
-export interface ReadProgress {
-  readonly scanned: number;
-  readonly total: number;
-}
-
 /** What the stream of messages tells, by the name of the event. */
 export interface MessageEvents {
   readonly messages: readonly Message[];
   readonly progress: ReadProgress;
   /** Of messages that were told before. */
   readonly marks: readonly MessageMark[];
-  readonly end: { readonly cursor: string | null; readonly scanned: number; readonly total: number };
+  readonly end: ReadEnd;
+  /** Of a live tail: what is not heard of for now. */
+  readonly unread: readonly UnreadPartition[];
   readonly failed: Failure;
 }
 
@@ -303,6 +226,8 @@ export interface GroupDetail {
   readonly coordinator: number;
   readonly members: readonly MemberRow[];
   readonly offsets: readonly GroupOffsetRow[];
+  /** Of all of it together; null where that of one partition is not known. */
+  readonly lag: number | null;
 }
 
 /** The lag of a group at one moment, in milliseconds since the Unix epoch; null where it was not known. */
@@ -458,17 +383,6 @@ export interface ConfigChange {
   readonly seen?: Readonly<Record<string, string | null>> | undefined;
 }
 
-/** A record to be sent; null is none, and of a value a tombstone. */
-export interface NewMessage {
-  readonly key: string | null;
-  readonly value: string | null;
-  readonly headers: readonly { readonly name: string; readonly value: string }[];
-  readonly partition?: number | undefined;
-  /** Schemas of the registry, of JSON: what does not fit them is not sent. Without one the text is sent as it is. */
-  readonly keySchema?: number | undefined;
-  readonly valueSchema?: number | undefined;
-}
-
 /** The newest schema that the registry has for the keys or the values of a topic. */
 export interface TopicSchema {
   readonly of: 'key' | 'value';
@@ -567,7 +481,7 @@ export interface Api {
     answer: { partition: number; offset: number };
   };
   'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy': {
-    input: TopicInput & { partition: number; offset: number; to: string };
+    input: TopicInput & { partition: number; offset: number; to: string; edits?: MessageEdits | undefined };
     answer: { partition: number; offset: number };
   };
   'POST /api/clusters/:cluster/groups/:group/reset': {

@@ -29,6 +29,10 @@ export const REFUSALS = {
     en: 'There is no record at offset {offset} of {topic}-{partition}: it was deleted, or never was',
     ko: '{topic}-{partition}의 오프셋 {offset}에 레코드가 없습니다. 삭제되었거나 처음부터 없었습니다.',
   },
+  notRead: {
+    en: 'Offset {offset} of {topic}-{partition} could not be read: its leader is gone, or does not answer. Try again in a moment',
+    ko: '{topic}-{partition}의 오프셋 {offset}을(를) 읽지 못했습니다. 리더가 없거나 응답하지 않습니다. 잠시 후 다시 시도하세요.',
+  },
   noAddress: { en: 'There is no {method} {path}', ko: '없는 주소입니다: {method} {path}' },
   nothingHere: { en: 'There is nothing here', ko: '여기에는 아무것도 없습니다.' },
   noFile: { en: 'There is no such file of the page', ko: '페이지에 그런 파일이 없습니다.' },
@@ -54,6 +58,10 @@ export const REFUSALS = {
   notConfirmed: {
     en: 'Type {name} to confirm: this cannot be undone',
     ko: '되돌릴 수 없습니다. 확인하려면 이름을 입력하세요: {name}',
+  },
+  noHeader: {
+    en: 'The record has no header {n}: it has {all}, counted from 0',
+    ko: '레코드에 헤더 {n}이(가) 없습니다. 헤더는 {all}개이며 0부터 셉니다.',
   },
   noRegistry: {
     en: 'There is no schema {schema}: this cluster has no registry here',

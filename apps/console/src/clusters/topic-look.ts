@@ -13,12 +13,12 @@ export interface TopicsLook {
   readonly topics: readonly TopicMetadata[];
   readonly offsets: Offsets;
   readonly logDirs: readonly LogDir[];
-  /** Ends by topic at the look before, for rates. */
-  readonly before: { readonly takenMs: number; readonly ends: ReadonlyMap<string, number> } | undefined;
+  /** Offsets at the look before, for rates. */
+  readonly before: Pick<TopicsLook, 'takenMs' | 'offsets'> | undefined;
 }
 
 /** Looks before this one, by cluster; one for each. */
-const lastEnds = new WeakMap<Cluster, { takenMs: number; ends: ReadonlyMap<string, number> }>();
+const lastOffsets = new WeakMap<Cluster, Pick<TopicsLook, 'takenMs' | 'offsets'>>();
 
 /** The topics with their partitions, and no more: what is known at once, however many there are. */
 export function lookAtNames(cluster: Cluster): Promise<readonly TopicMetadata[]> {
@@ -31,9 +31,9 @@ export function lookAtTopics(cluster: Cluster): Promise<TopicsLook> {
     const { admin } = cluster;
     const topics = await lookAtNames(cluster);
     const [offsets, logDirs] = await Promise.all([offsetsOf(admin, partitionsOf(topics)), logDirsOf(cluster)]);
-    const before = lastEnds.get(cluster);
+    const before = lastOffsets.get(cluster);
     const takenMs = performance.now();
-    lastEnds.set(cluster, { takenMs, ends: new Map(topics.map((topic) => [topic.name, endsOf(topic, offsets)])) });
+    lastOffsets.set(cluster, { takenMs, offsets });
     return { takenMs, topics, offsets, logDirs, before };
   });
 }
@@ -47,7 +47,7 @@ export function partitionsOf(topics: readonly TopicMetadata[]): TopicPartition[]
 
 const OFFSETS_TIMEOUT_MS = 4000;
 
-/** First and next offsets; partitions whose leader does not answer are missing. */
+/** First and next offsets; partitions whose leader does not answer, or tells only one of them, are missing. */
 export async function offsetsOf(admin: Admin, places: readonly TopicPartition[]): Promise<Offsets> {
   if (places.length === 0) return new Map();
   const [starts, ends] = await Promise.all(
@@ -55,17 +55,19 @@ export async function offsetsOf(admin: Admin, places: readonly TopicPartition[])
   );
   const startOf = new Map((starts ?? []).map((found) => [placeName(found), found.offset]));
   return new Map(
-    (ends ?? []).map((found) => {
+    (ends ?? []).flatMap((found) => {
       const name = placeName(found);
-      return [name, { start: startOf.get(name) ?? 0, end: found.offset }];
+      const start = startOf.get(name);
+      return start === undefined ? [] : [[name, { start, end: found.offset }] as const];
     }),
   );
 }
 
-async function foundOffsets(
+/** One offset of each partition, of an instant or an end; partitions whose leader does not answer are missing. */
+export async function foundOffsets(
   admin: Admin,
   places: readonly TopicPartition[],
-  at: 'earliest' | 'latest',
+  at: 'earliest' | 'latest' | number,
 ): Promise<FoundOffset[]> {
   const ask = (some: readonly TopicPartition[], retries?: number): Promise<FoundOffset[]> =>
     admin.listOffsets(
@@ -100,13 +102,6 @@ export function placeName({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }
 
-function endsOf(topic: TopicMetadata, offsets: Offsets): number {
-  return topic.partitions.reduce(
-    (sum, { partition }) => sum + (offsets.get(`${topic.name}/${partition}`)?.end ?? 0),
-    0,
-  );
-}
-
 /** Bytes of topics on the brokers that lead their partitions: followers hold the same once more. */
 export function leaderBytes(look: TopicsLook): ReadonlyMap<string, number> {
   const leaders = new Map<string, number>();
@@ -123,12 +118,23 @@ export function leaderBytes(look: TopicsLook): ReadonlyMap<string, number> {
   return bytes;
 }
 
-/** A topic's records a second since the look before. */
-export function rateOf(look: TopicsLook, topic: TopicMetadata): number | undefined {
-  const end = look.before?.ends.get(topic.name);
-  if (look.before === undefined || end === undefined) return undefined;
-  const seconds = (look.takenMs - look.before.takenMs) / 1000;
-  return seconds <= 0 ? undefined : Math.max(0, endsOf(topic, look.offsets) - end) / seconds;
+/**
+ * A topic's records a second since the look before, of the partitions whose ends are known of both: one that was not answered for has not
+ * had all its records since. Undefined where there is none.
+ */
+export function rateOf(
+  look: Pick<TopicsLook, 'takenMs' | 'offsets' | 'before'>,
+  topic: Pick<TopicMetadata, 'name'> & { readonly partitions: readonly { readonly partition: number }[] },
+): number | undefined {
+  const { before } = look;
+  if (before === undefined || look.takenMs <= before.takenMs) return undefined;
+  const seconds = (look.takenMs - before.takenMs) / 1000;
+  const grown = topic.partitions.flatMap(({ partition }) => {
+    const name = placeName({ topic: topic.name, partition });
+    const [end, endBefore] = [look.offsets.get(name)?.end, before.offsets.get(name)?.end];
+    return end === undefined || endBefore === undefined ? [] : [Math.max(0, end - endBefore)];
+  });
+  return grown.length === 0 ? undefined : grown.reduce((sum, each) => sum + each, 0) / seconds;
 }
 
 /** A topic's records from the first to the end. */

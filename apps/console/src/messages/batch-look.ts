@@ -88,6 +88,20 @@ export async function fetchAt(
   return responses[0]?.partitions[0];
 }
 
+/**
+ * Whether a leader that has a partition up to an offset, or further, has no batch before it: compaction, and what was deleted, leave such
+ * ends. One that does not answer, or has not come so far, has not said so.
+ */
+export async function holdsNothingFrom(cluster: Cluster, place: Place, end: number): Promise<boolean> {
+  try {
+    const found = await fetchAt(cluster, place, 'everything');
+    return found !== undefined && isEmpty(found) && found.highWatermark >= end;
+  } catch (error) {
+    if (error instanceof KafkaError) return false;
+    throw error;
+  }
+}
+
 /** Whether there is no batch in an answer. */
 export function isEmpty(found: Fetched | undefined): boolean {
   return found?.records === undefined || found.records === null || found.records.length === 0;

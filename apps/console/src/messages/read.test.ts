@@ -86,7 +86,7 @@ describe('a read', () => {
     const request = { cluster, topic: 'tailed', plan: { from: 'newest' } as const, who: 'somebody', turns };
     const tail = tailMessages(
       { ...request, signal: stop.signal },
-      { messages: (some) => void parts.push(some), marks: (some) => void marks.push(...some) },
+      { messages: (some) => void parts.push(some), marks: (some) => void marks.push(...some), unread: () => undefined },
     );
     await using plain = new Producer({ bootstrapServers });
     // The tail begins at the end as it is when it is asked for.

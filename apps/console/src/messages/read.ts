@@ -1,35 +1,36 @@
-import { Consumer, type ConsumerBatch } from '@millrace/consumer';
-import type { Message, MessageMark, ReadPlan, ReadProgress } from '../api/contract.ts';
+import type { Message, MessageMark, ReadEnd, ReadPlan, ReadProgress, UnreadPartition } from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
-import { offsetsOf, placeName } from '../clusters/topic-look.ts';
 import { refusal } from '../errors.ts';
 import { openFilter, type RecordFilter } from '../filter.ts';
-import { messagePackAsJson } from './msgpack.ts';
 import { Marks, outcomesOf, type RecordPlace, TailMarks } from './outcomes.ts';
-import { type RecordToShow, type ShowOptions, showRecords } from './shown.ts';
+import {
+  cursorOf,
+  endsAtCursor,
+  masked,
+  openConsumer,
+  partsOf,
+  type Range,
+  type Readable,
+  type Records,
+  readRanges,
+  startsAt,
+  type WholeOption,
+  wholeRanges,
+} from './ranges.ts';
+import { type ShowOptions, showRecords } from './shown.ts';
 import type { ReadTurns } from './turns.ts';
 
 /** Messages of a page where nobody says otherwise, and at most. */
 const PAGE_DEFAULT = 50;
 export const PAGE_MAX = 500;
-/** What is fetched ahead of a reader: it bounds the memory that somebody who looks takes. */
-const PREFETCH_BYTES_MAX = 8 * 1024 * 1024;
 /** Records of a partition that a search from the newest on looks at before it looks further back. */
 const WINDOW_RECORDS = 10_000;
-/** Offsets that hold no record (of transactions, or compacted) give nothing to read: after so long without one the rest is such. */
-const SILENCE_MS_MAX = 1500;
+/** The bytes of one record, for somebody who waits for nothing else. */
 const READ_ONE_MS_MAX = 10_000;
 /** Messages that a live tail tells at once: of a burst in one piece the text alone would be megabytes. */
 const TOLD_AT_ONCE = 100;
 /** How often a live tail looks whether what it shows is decided. */
 const OPEN_AGAIN_MS = 1000;
-
-/** Part of a partition: from the first offset to the one before the last. */
-interface Range {
-  readonly partition: number;
-  readonly from: number;
-  readonly to: number;
-}
 
 /** What a read tells while it goes on. */
 export interface ReadListener {
@@ -37,13 +38,8 @@ export interface ReadListener {
   progress?(progress: ReadProgress): void;
   /** What became of the transactions of messages that were told before. */
   marks?(marks: readonly MessageMark[]): void | Promise<void>;
-}
-
-/** How a read ended. */
-export interface ReadEnd {
-  readonly cursor: string | null;
-  readonly scanned: number;
-  readonly total: number;
+  /** What a live tail does not hear of for now. */
+  unread?(unread: readonly UnreadPartition[]): void | Promise<void>;
 }
 
 /** Which topic of which cluster is read, and how. */
@@ -55,6 +51,8 @@ export interface ReadRequest {
   /** Who reads, and what everybody who reads takes turns at. */
   readonly who: string;
   readonly turns: ReadTurns;
+  /** How long a page is waited for without coming on; 15 seconds by default. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** Reads one page: what comes first from where the plan begins. Nothing is kept but the page. */
@@ -62,10 +60,11 @@ export async function readMessages(request: ReadRequest, listener: ReadListener)
   using _ = await request.turns.reads.take(request.who);
   const filter = await openFilter(request.plan, request);
   try {
-    const whole = await wholeRanges(request);
-    const isBackwards = request.plan.from === 'newest';
-    const ranges = isBackwards ? endsAtCursor(whole, request.plan) : await startsAt(request, whole);
-    const read = new PageRead(request, filter, listener, ranges);
+    const { plan } = request;
+    const whole = await wholeRanges(request, plan);
+    const isBackwards = plan.from === 'newest';
+    const readable = isBackwards ? endsAtCursor(whole, plan) : await startsAt(request, plan, whole);
+    const read = new PageRead(request, filter, listener, readable);
     const end = await (isBackwards ? read.backwards() : read.forwards());
     await read.settled();
     return end;
@@ -78,63 +77,14 @@ function outcomes({ cluster, topic, signal }: ReadRequest) {
   return (places: readonly RecordPlace[]): Promise<MessageMark[]> => outcomesOf(cluster, topic, places, signal);
 }
 
-async function wholeRanges({ cluster, topic, plan }: ReadRequest): Promise<Range[]> {
-  const [described] = await cluster.admin.describeTopics([topic]);
-  const wanted = (described?.partitions ?? []).filter(
-    ({ partition, leaderId }) => leaderId >= 0 && (plan.partition === undefined || plan.partition === partition),
-  );
-  const all = described?.partitions ?? [];
-  if (plan.partition !== undefined && !all.some(({ partition }) => partition === plan.partition)) {
-    const { partition } = plan;
-    throw refusal('CONSOLE_NOT_FOUND', 'noPartition', { topic, partition, last: all.length - 1 });
-  }
-  const places = wanted.map(({ partition }) => ({ topic, partition }));
-  const offsets = await offsetsOf(cluster.admin, places);
-  return places.flatMap((place) => {
-    const found = offsets.get(placeName(place));
-    return found === undefined ? [] : [{ partition: place.partition, from: found.start, to: found.end }];
-  });
-}
-
-/** The cursor names the next offset of each partition, forwards or backwards. */
-function cursorOf(next: ReadonlyMap<number, number>): string {
-  return [...next].map(([partition, offset]) => `${partition}-${offset}`).join('.');
-}
-
-function readCursor(cursor: string): ReadonlyMap<number, number> {
-  const entries = cursor.split('.').map((each) => each.split('-').map(Number) as [number, number]);
-  if (entries.some(([partition, offset]) => !Number.isSafeInteger(partition) || !Number.isSafeInteger(offset))) {
-    throw refusal('CONSOLE_BAD_REQUEST', 'badCursor');
-  }
-  return new Map(entries);
-}
-
-function endsAtCursor(whole: readonly Range[], { cursor }: ReadPlan): Range[] {
-  if (cursor === undefined) return [...whole];
-  const ends = readCursor(cursor);
-  return whole.map((range) => ({ ...range, to: Math.min(range.to, ends.get(range.partition) ?? range.to) }));
-}
-
-async function startsAt({ cluster, topic, plan }: ReadRequest, whole: readonly Range[]): Promise<Range[]> {
-  const { cursor, from, at = 0 } = plan;
-  const starts = new Map<number, number>(cursor === undefined ? [] : readCursor(cursor));
-  if (cursor === undefined && from === 'offset') for (const { partition } of whole) starts.set(partition, at);
-  if (cursor === undefined && from === 'time' && whole.length > 0) {
-    const found = await cluster.admin.listOffsets(whole.map(({ partition }) => ({ topic, partition, at })));
-    for (const { partition, offset } of found) starts.set(partition, offset < 0 ? Number.MAX_SAFE_INTEGER : offset);
-  }
-  return whole.map((range) => ({
-    ...range,
-    from: Math.min(range.to, Math.max(range.from, starts.get(range.partition) ?? range.from)),
-  }));
-}
-
 /** The reading of one page. */
 class PageRead {
   readonly #request: ReadRequest;
   readonly #filter: RecordFilter | undefined;
   readonly #listener: ReadListener;
   readonly #ranges: readonly Range[];
+  /** What could not be asked, and what stopped to answer. */
+  readonly #unread: UnreadPartition[];
   readonly #limit: number;
   readonly #total: number;
   readonly #showing: ShowOptions;
@@ -146,12 +96,13 @@ class PageRead {
     request: ReadRequest,
     filter: RecordFilter | undefined,
     listener: ReadListener,
-    ranges: readonly Range[],
+    { ranges, unread }: Readable,
   ) {
     this.#request = request;
     this.#filter = filter;
     this.#listener = listener;
     this.#ranges = ranges;
+    this.#unread = [...unread];
     this.#showing = showing(request.cluster, request.topic);
     this.#marks = new Marks(outcomes(request), (marks) => listener.marks?.(marks));
     this.#limit = Math.min(request.plan.limit ?? PAGE_DEFAULT, PAGE_MAX);
@@ -161,7 +112,8 @@ class PageRead {
   /** From the first offset on: as it comes, the partitions side by side. */
   async forwards(): Promise<ReadEnd> {
     const next = new Map(this.#ranges.map(({ partition, from }) => [partition, from]));
-    for await (const { records, matched } of this.#matches(this.#ranges)) {
+    const stuck = new Set<number>();
+    for await (const { records, matched } of this.#matches(this.#ranges, stuck)) {
       const wanted: Records[number][] = [];
       for (const [index, record] of records.entries()) {
         if (this.#found === this.#limit) break;
@@ -174,25 +126,29 @@ class PageRead {
       await this.#tell(await showRecords(wanted, this.#showing));
       if (this.#found === this.#limit) return this.#end(cursorOf(next));
     }
-    return this.#end(null);
+    for (const { partition, to } of this.#ranges) if (!stuck.has(partition)) next.set(partition, to);
+    return this.#end(this.#unread.length === 0 ? null : cursorOf(next));
   }
 
   /** From the end on towards the beginning, window by window, the newest first within each. */
   async backwards(): Promise<ReadEnd> {
     const ends = new Map(this.#ranges.map(({ partition, to }) => [partition, to]));
+    const stuck = new Set<number>();
     const each = this.#filter === undefined ? this.#limit : WINDOW_RECORDS;
     while (!this.#request.signal.aborted) {
       const window = this.#ranges.flatMap(({ partition, from }) => {
         const to = ends.get(partition) ?? from;
-        return to <= from ? [] : [{ partition, from: Math.max(from, to - each), to }];
+        return to <= from || stuck.has(partition) ? [] : [{ partition, from: Math.max(from, to - each), to }];
       });
-      if (window.length === 0) return this.#end(null);
-      const { newest, left } = await this.#newestOf(window);
+      if (window.length === 0) return this.#end(this.#unread.length === 0 ? null : cursorOf(ends));
+      const { newest, left } = await this.#newestOf(window, stuck);
       const shown = newest.slice(0, this.#limit - this.#found);
       this.#found += shown.length;
       await this.#tell(shown);
       const isCut = newest.length > shown.length;
       for (const { partition, from } of window) {
+        // Its newest have not come: nothing older of it is shown before them.
+        if (stuck.has(partition)) continue;
         // What of a partition was found and has not been shown comes with the next page.
         const lowest = shown.filter((message) => message.partition === partition).at(-1)?.offset;
         const hasMore = left.has(partition) || newest.slice(shown.length).some((each) => each.partition === partition);
@@ -200,19 +156,22 @@ class PageRead {
       }
       if (isCut || this.#found === this.#limit) {
         const isOver = this.#ranges.every(({ partition, from }) => (ends.get(partition) ?? from) <= from);
-        return this.#end(isOver ? null : cursorOf(ends));
+        return this.#end(isOver && this.#unread.length === 0 ? null : cursorOf(ends));
       }
     }
     return this.#end(cursorOf(ends));
   }
 
   /** The newest matches of a window, and one more than are needed, so that it shows whether there are more. */
-  async #newestOf(window: readonly Range[]): Promise<{ newest: Message[]; left: ReadonlySet<number> }> {
+  async #newestOf(
+    window: readonly Range[],
+    stuck: Set<number>,
+  ): Promise<{ newest: Message[]; left: ReadonlySet<number> }> {
     let kept: Message[] = [];
     /** Partitions of which older matches were let go again. */
     const left = new Set<number>();
     const keep = this.#limit + 1;
-    for await (const { records, matched } of this.#matches(window)) {
+    for await (const { records, matched } of this.#matches(window, stuck)) {
       this.#scanned += records.length;
       // They are in the order of their offsets: of more than that the last are the newest.
       const wanted = records.filter((_, index) => matched[index]);
@@ -225,11 +184,21 @@ class PageRead {
       }
       await this.#tell([]);
     }
-    return { newest: newestFirst(kept), left };
+    return { newest: newestFirst(kept.filter(({ partition }) => !stuck.has(partition))), left };
   }
 
-  async *#matches(ranges: readonly Range[]): AsyncGenerator<{ records: Records; matched: readonly boolean[] }> {
-    for await (const records of readRanges(this.#request, ranges)) {
+  /** What is found in the ranges; partitions that stop to answer are noted. */
+  async *#matches(
+    ranges: readonly Range[],
+    stuck: Set<number>,
+  ): AsyncGenerator<{ records: Records; matched: readonly boolean[] }> {
+    const note = (partitions: readonly number[]): void => {
+      for (const partition of partitions) {
+        stuck.add(partition);
+        this.#unread.push({ partition, why: 'noAnswer' });
+      }
+    };
+    for await (const records of readRanges(this.#request, ranges, note)) {
       const matched = this.#filter === undefined ? records.map(() => true) : await this.#filter.match(records);
       yield { records, matched };
     }
@@ -247,7 +216,7 @@ class PageRead {
   }
 
   #end(cursor: string | null): ReadEnd {
-    return { cursor, scanned: this.#scanned, total: this.#total };
+    return { cursor, scanned: this.#scanned, total: this.#total, unread: this.#unread };
   }
 }
 
@@ -265,115 +234,29 @@ function newestFirst(messages: readonly Message[]): Message[] {
   return sorted;
 }
 
-type Records = readonly RecordToShow[];
-
-/** The records of some ranges, batch by batch, and then no more. */
-async function* readRanges(
-  { cluster, topic, signal, isWhole = false }: Pick<ReadRequest, 'cluster' | 'topic' | 'signal'> & WholeOption,
-  ranges: readonly Range[],
-): AsyncGenerator<Records> {
-  const ends = new Map(ranges.filter(({ from, to }) => from < to).map(({ partition, to }) => [partition, to]));
-  if (ends.size === 0) return;
-  await using consumer = openConsumer(cluster);
-  consumer.assign(
-    ranges
-      .filter(({ partition }) => ends.has(partition))
-      .map(({ partition, from }) => ({ topic, partition, offset: from })),
-  );
-  const batches = consumer.batches()[Symbol.asyncIterator]();
-  let waiting: Promise<IteratorResult<ConsumerBatch>> | undefined;
-  while (ends.size > 0 && !signal.aborted) {
-    waiting ??= batches.next();
-    const next = await orSilence(waiting, signal);
-    if (next === undefined) return;
-    waiting = undefined;
-    if (next.done === true) return;
-    const { partition, records, nextOffset } = next.value;
-    const end = ends.get(partition);
-    if (end === undefined) continue;
-    const wanted = records.filter(({ offset }) => offset < end);
-    await cluster.schemas?.prepare(partsOf(wanted));
-    yield isWhole ? wanted : masked(cluster, topic, wanted);
-    if (nextOffset >= end) {
-      ends.delete(partition);
-      consumer.pause([{ topic, partition }]);
-    }
-  }
-}
-
-/** Whether records come with all that is in them, hidden or not: for sending them on, never for showing them. */
-interface WholeOption {
-  readonly isWhole?: boolean | undefined;
-}
-
-/** The records without what nobody is to see: before a filter or a page has looked at them. */
-function masked(cluster: Cluster, topic: string, records: Records): Records {
-  const mask = cluster.maskOf(topic);
-  if (mask === undefined) return records;
-  const decode = (bytes: Buffer): string | undefined => {
-    const decoded = cluster.schemas?.decode(bytes);
-    return decoded !== undefined && 'json' in decoded ? decoded.json : messagePackAsJson(bytes);
-  };
-  return records.map((record) => mask.apply(record, decode));
-}
-
 /** How records of a topic are shown. */
 export function showing(cluster: Cluster, topic: string): ShowOptions {
   return { schemas: cluster.schemas, isMasked: cluster.maskOf(topic) !== undefined };
 }
 
-/** What of records may name a schema. */
-function* partsOf(records: Records): Generator<Buffer | null> {
-  for (const { rawKey, rawValue, headers } of records) {
-    yield rawKey;
-    yield rawValue;
-    for (const { value } of headers) yield value;
-  }
-}
-
-/** What comes, or undefined when nothing comes for a while or nobody waits any more. */
-async function orSilence<T>(coming: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  let stop: (() => void) | undefined;
-  const silence = new Promise<undefined>((resolve) => {
-    stop = () => resolve(undefined);
-    timer = setTimeout(stop, SILENCE_MS_MAX);
-    signal.addEventListener('abort', stop);
-  });
-  try {
-    return await Promise.race([coming, silence]);
-  } finally {
-    clearTimeout(timer);
-    if (stop !== undefined) signal.removeEventListener('abort', stop);
-    // Closing the consumer ends what is still waited for; nobody asks for it then.
-    coming.catch(() => undefined);
-  }
-}
-
-function openConsumer(cluster: Cluster): Consumer {
-  return new Consumer({
-    ...cluster.connection,
-    autoOffsetReset: 'earliest',
-    prefetchBytesMax: PREFETCH_BYTES_MAX,
-    allowAutoTopicCreation: false,
-    closeTimeoutMs: 2000,
-  });
-}
-
 /** Tells every record that comes from now on, until nobody listens any more. */
 export async function tailMessages(
   request: ReadRequest,
-  listener: Required<Pick<ReadListener, 'messages' | 'marks'>>,
+  listener: Required<Pick<ReadListener, 'messages' | 'marks' | 'unread'>>,
 ): Promise<void> {
   const { cluster, topic, signal } = request;
   using _ = await request.turns.reads.take(request.who);
   const filter = await openFilter(request.plan, request);
   const marks = new TailMarks(outcomes(request), listener.marks, OPEN_AGAIN_MS);
   try {
-    const whole = await wholeRanges(request);
-    if (whole.length === 0) return;
-    await using consumer = openConsumer(cluster);
-    consumer.assign(whole.map(({ partition, to }) => ({ topic, partition, offset: to })));
+    const { ranges, unread } = await wholeRanges(request, request.plan);
+    // What cannot be asked where it ends is heard of from where it ends when it is back.
+    await using consumer = openConsumer(cluster, 'latest');
+    consumer.assign([
+      ...ranges.map(({ partition, to }) => ({ topic, partition, offset: to })),
+      ...unread.map(({ partition }) => ({ topic, partition })),
+    ]);
+    if (unread.length > 0) await listener.unread(unread);
     const stop = (): void => void consumer.close();
     signal.addEventListener('abort', stop);
     for await (const batch of consumer.batches()) {
@@ -396,21 +279,28 @@ export async function tailMessages(
   }
 }
 
-/** One record with its bytes; undefined where that offset holds none. */
+/**
+ * One record with its bytes.
+ * @throws ConsoleError `CONSOLE_NOT_FOUND` where that offset holds none, `CONSOLE_NOT_READ` where nobody can tell
+ */
 export async function readRecord(
   cluster: Cluster,
   place: { readonly topic: string; readonly partition: number; readonly offset: number },
-  { isWhole }: WholeOption = {},
+  { isWhole, patienceMs = READ_ONE_MS_MAX }: WholeOption & Pick<ReadRequest, 'patienceMs'> = {},
 ): Promise<Records[number]> {
   const { topic, partition, offset } = place;
   const signal = AbortSignal.timeout(READ_ONE_MS_MAX);
-  const request = { cluster, topic, signal, isWhole };
-  const within = (await offsetsOf(cluster.admin, [{ topic, partition }])).get(placeName(place));
-  const isThere = within !== undefined && within.start <= offset && offset < within.end;
-  const ranges = isThere ? [{ partition, from: offset, to: offset + 1 }] : [];
-  for await (const records of readRanges(request, ranges)) {
+  const { ranges, unread } = await wholeRanges({ cluster, topic }, { partition });
+  const isThere = ranges.some(({ from, to }) => from <= offset && offset < to);
+  let isRead = unread.length === 0;
+  const noted = (): void => {
+    isRead = false;
+  };
+  const wanted = isThere ? [{ partition, from: offset, to: offset + 1 }] : [];
+  for await (const records of readRanges({ cluster, topic, signal, isWhole, patienceMs }, wanted, noted)) {
     const record = records.find((each) => each.offset === offset);
     if (record !== undefined) return record;
   }
+  if (!isRead || signal.aborted) throw refusal('CONSOLE_NOT_READ', 'notRead', { topic, partition, offset });
   throw refusal('CONSOLE_NOT_FOUND', 'noRecord', { topic, partition, offset });
 }

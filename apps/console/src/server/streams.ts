@@ -84,6 +84,7 @@ function told(events: EventStream) {
   return {
     messages: (messages: MessageEvents['messages']) => events.send('messages', messages),
     marks: (marks: MessageEvents['marks']) => events.send('marks', marks),
+    unread: (unread: MessageEvents['unread']) => events.send('unread', unread),
   };
 }
 
