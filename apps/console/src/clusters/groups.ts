@@ -53,12 +53,13 @@ async function lookAt(
 ): Promise<GroupLook> {
   const group = described.get(groupId);
   const committed = await cluster.admin.listGroupOffsets(groupId).catch(() => undefined);
-  const lagByTopic = lagsOf(committed ?? [], offsets);
+  const lagByTopic = lagsOf(committed ?? [], assignedTo(group), offsets);
   const assigned = group?.members.flatMap(({ assignment, topics }) => [
     ...topics,
     ...assignment.map(({ topic }) => topic),
   ]);
-  const lag = sumOf([...lagByTopic.values()]);
+  // Of a group that nobody describes it is not known what its members read without having committed.
+  const lag = group === undefined ? null : sumOf([...lagByTopic.values()]);
   note(cluster, groupId, { state: group?.state ?? state, group, lag });
   return {
     lagByTopic,
@@ -100,7 +101,12 @@ export function watchGroup(cluster: Cluster, groupId: string, place?: TopicParti
   return cluster.groupHistories.of(groupId, place);
 }
 
-function lagsOf(committed: readonly GroupOffset[], offsets: Offsets): Map<string, number | null> {
+/** What a group lags on each topic: all that it has committed, and all that its members read. */
+export function lagsOf(
+  committed: readonly GroupOffset[],
+  assigned: readonly TopicPartition[],
+  offsets: Offsets,
+): Map<string, number | null> {
   const lags = new Map<string, number | null>();
   for (const place of committed) {
     const end = offsets.get(placeName(place))?.end;
@@ -109,7 +115,13 @@ function lagsOf(committed: readonly GroupOffset[], offsets: Offsets): Map<string
     const isUnknown = end === undefined || before === null;
     lags.set(place.topic, isUnknown ? null : (before ?? 0) + Math.max(0, end - place.offset));
   }
+  const hasCommitted = new Set(committed.map(placeName));
+  for (const place of assigned) if (!hasCommitted.has(placeName(place))) lags.set(place.topic, null);
   return lags;
+}
+
+function assignedTo(group: DescribedGroup | undefined): TopicPartition[] {
+  return group?.members.flatMap(({ assignment }) => assignment) ?? [];
 }
 
 /** A group with its members, and what it has committed. */
@@ -125,10 +137,10 @@ export async function describeGroup(cluster: Cluster, groupId: string): Promise<
     ),
   );
   // Only what this group reads is asked for: another topic's leader that does not answer is not waited for.
-  const places = group.members.flatMap(({ assignment }) => assignment);
+  const places = assignedTo(group);
   const offsets = await offsetsOf(cluster.admin, unique([...places, ...committed]));
   const rows = offsetRows(committed, readers, offsets);
-  const lag = sumOf([...lagsOf(committed, offsets).values()]);
+  const lag = sumOf([...lagsOf(committed, places, offsets).values()]);
   note(cluster, groupId, { state: group.state, group, lag, lags: rows });
   return {
     group: groupId,
@@ -143,6 +155,7 @@ export async function describeGroup(cluster: Cluster, groupId: string): Promise<
       assignment: member.assignment,
     })),
     offsets: rows,
+    lag,
   };
 }
 

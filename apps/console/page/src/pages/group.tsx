@@ -55,6 +55,7 @@ export function GroupPage(): ReactNode {
           <LagOverTime cluster={cluster} detail={detail} place={place} points={history.data?.points ?? []} />
           <h2>{say('partitions')}</h2>
           <DataTable
+            isInAddress
             label={say('partitions')}
             columns={offsetColumns(say, cluster, detail, {
               trends: new Map(history.data?.trends.map((each) => [nameOf(each), each.lags])),
@@ -94,14 +95,19 @@ function LagOverTime(props: {
   const say = useWords();
   const { cluster, detail, place, points } = props;
   const of = detail.offsets.find((row) => place !== undefined && nameOf(row) === nameOf(place));
-  const lag = place === undefined ? totalLag(detail) : (of?.lag ?? null);
+  const lag = place === undefined ? detail.lag : (of?.lag ?? null);
   const label = place === undefined ? say('lagOverTime') : say('lagOf', { place: `${place.topic} ${place.partition}` });
   return (
     <>
       <h2 className="chart-title">
         {label}
         {place !== undefined && (
-          <Link to="/$cluster/groups/$group" params={{ cluster, group: detail.group }} search={{}} resetScroll={false}>
+          <Link
+            to="/$cluster/groups/$group"
+            params={{ cluster, group: detail.group }}
+            search={(before: GroupSearch) => ({ ...before, p: undefined })}
+            resetScroll={false}
+          >
             {say('wholeGroup')}
           </Link>
         )}
@@ -111,12 +117,6 @@ function LagOverTime(props: {
       </Suspense>
     </>
   );
-}
-
-/** The lags that are known, together; null where none is. */
-function totalLag({ offsets }: GroupDetail): number | null {
-  const known = offsets.flatMap(({ lag }) => (lag === null ? [] : [lag]));
-  return known.length === 0 ? null : known.reduce((sum, lag) => sum + lag, 0);
 }
 
 /** The date and what divides it from the time: left out where there is little room. */
@@ -266,7 +266,7 @@ function offsetColumns(
         <Link
           to="/$cluster/groups/$group"
           params={{ cluster, group }}
-          search={{ p: nameOf(row) }}
+          search={(before: GroupSearch) => ({ ...before, p: nameOf(row) })}
           resetScroll={false}
           className="trend"
           aria-label={say('lagOf', { place: `${row.topic} ${row.partition}` })}
