@@ -17,6 +17,10 @@ export type ClusterConnection = Pick<
 
 /** A person waits for the answer. */
 const API_TIMEOUT_MS = 10_000;
+/** The largest record that is sent: what a topic takes its broker decides. */
+const RECORD_BYTES_MAX = 64 * 1024 * 1024;
+/** Records that wait to be acknowledged, of everybody together: as many as one of the largest, and small ones beside it. */
+const BUFFER_BYTES_MAX = 2 * RECORD_BYTES_MAX;
 /** How long everybody who looks is given the same look at the cluster. */
 const LOOK_MS = 1500;
 /** A look that took long is kept so many times as long: who watches a large cluster is not what keeps it busy. */
@@ -73,6 +77,8 @@ export class Cluster {
       ...this.#connection,
       deliveryTimeoutMs: API_TIMEOUT_MS,
       requestTimeoutMs: API_TIMEOUT_MS,
+      requestBytesMax: RECORD_BYTES_MAX,
+      bufferBytesMax: BUFFER_BYTES_MAX,
     });
     return this.#producer;
   }

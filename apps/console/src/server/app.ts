@@ -126,7 +126,7 @@ function addRoute(app: FastifyInstance, route: Route, { options, callers, turns 
 }
 
 /** Values of messages and configs are nobody's business in a log. */
-const UNTOLD = new Set(['key', 'value', 'headers', 'set', 'seen', 'configs', 'password']);
+const UNTOLD = new Set(['key', 'value', 'headers', 'edits', 'set', 'seen', 'configs', 'password']);
 
 function noteChange(
   { logger }: AppOptions,

@@ -11,6 +11,7 @@ import { describeTopic, listTopics, readersOf, topicFigures } from '../clusters/
 import { listTransactions } from '../clusters/transactions.ts';
 import { refusal } from '../errors.ts';
 import { lookAtBatch, showMarker } from '../messages/batch-look.ts';
+import { bytesBy, copyRecord } from '../messages/copies.ts';
 import { readMessages, readRecord, showing } from '../messages/read.ts';
 import { showRecords } from '../messages/shown.ts';
 import type { ReadTurns } from '../messages/turns.ts';
@@ -71,17 +72,6 @@ function confirmed(given: string, name: string): void {
 /** By which name somebody takes turns: whoever comes without one shares those of nobody. */
 export function whoReads({ user }: Caller): string {
   return user ?? '';
-}
-
-/** Text as it is, or by a schema that it fits. */
-async function bytesBy(
-  cluster: Cluster,
-  schema: number | undefined,
-  text: string | null,
-): Promise<Buffer | string | null> {
-  if (schema === undefined || text === null) return text;
-  if (cluster.schemas === undefined) throw refusal('CONSOLE_BAD_REQUEST', 'noRegistry', { schema });
-  return cluster.schemas.encode(schema, text);
 }
 
 /** Of lists everybody is shown what he may see. */
@@ -251,10 +241,7 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
         throw refusal('CONSOLE_MASKED', 'masked', { topic: input.topic });
       }
       using _ = await turns.reads.take(whoReads(caller));
-      const { rawKey, rawValue, headers } = await readRecord(cluster, input, { isWhole: true });
-      const record = { topic: input.to, key: rawKey, value: rawValue, headers };
-      const { partition, offset } = await cluster.producer.send(record);
-      return { partition, offset };
+      return copyRecord(cluster, input);
     },
   ),
   'POST /api/clusters/:cluster/groups/:group/reset': {

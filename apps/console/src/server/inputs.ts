@@ -21,6 +21,28 @@ const text = z.string().max(1024 * 1024);
 const PARTITIONS_MAX = 10_000;
 const schemaId = z.number().int().min(1).max(SCHEMA_ID_MAX).optional();
 
+const headerName = z.string().max(10_000);
+const place = z.number().int().min(0).max(0x7fff_ffff);
+const edits = z
+  .object({
+    key: text.nullable().optional(),
+    value: text.nullable().optional(),
+    headers: z
+      .array(
+        z.union([
+          z.object({ keptFrom: place, without: headerName.optional() }),
+          z.object({ kept: place, name: headerName.optional() }),
+          z.object({ name: headerName, value: text }),
+        ]),
+      )
+      .max(1000)
+      .optional(),
+    partition: partition.optional(),
+    keySchema: schemaId,
+    valueSchema: schemaId,
+  })
+  .optional();
+
 const onTopic = { cluster, topic };
 const onGroup = { cluster, group };
 const change = {
@@ -114,7 +136,7 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
     ...onTopic,
     key: text.nullable(),
     value: text.nullable(),
-    headers: z.array(z.object({ name: z.string().max(10_000), value: text })).max(1000),
+    headers: z.array(z.object({ name: headerName, value: text })).max(1000),
     partition: partition.optional(),
     keySchema: schemaId,
     valueSchema: schemaId,
@@ -124,6 +146,7 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
     partition,
     offset: whole,
     to: topic,
+    edits,
   }),
   'POST /api/clusters/:cluster/groups/:group/reset': z.object({
     ...onGroup,

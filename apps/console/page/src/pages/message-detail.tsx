@@ -61,7 +61,7 @@ function Detail({ cluster, topic, message }: Place & { message: Message }): Reac
   const { timestamp } = message;
   return (
     <>
-      <DeadLetter cluster={cluster} message={message} />
+      <DeadLetter cluster={cluster} topic={topic} message={message} />
       <dl className="facts">
         <dt>{say('timestamp')}</dt>
         <dd>
@@ -154,6 +154,7 @@ function Content({ cluster, topic, message }: Place & { message: Message }): Rea
                 <dt>{visible(name)}</dt>
                 <dd>
                   <code className="wrap">{given.shape === 'null' ? 'null' : visible(given.text)}</code>
+                  {given.isCut && <small className="faint"> … ({say('cut')})</small>}
                 </dd>
               </div>
             ))}
@@ -217,7 +218,7 @@ function pretty({ shape, text, isCut }: Shown): string {
   return !JSON_SHAPES.has(shape) || isCut ? text : (prettyJson(text) ?? text);
 }
 
-function DeadLetter({ cluster, message }: { cluster: string; message: Message }): ReactNode {
+function DeadLetter({ cluster, topic, message }: Place & { message: Message }): ReactNode {
   const say = useWords();
   const [isSending, setSending] = useState(false);
   const dead = deadLetterOf(message.headers);
@@ -236,12 +237,16 @@ function DeadLetter({ cluster, message }: { cluster: string; message: Message })
         <Produce
           cluster={cluster}
           topic={dead.topic}
-          first={{ ...message, headers: message.headers.filter(({ name }) => !name.startsWith(dead.prefix)) }}
+          like={{ message: { ...message, without: dead.prefix }, at: { topic, ...placeOf(message) } }}
           onClose={() => setSending(false)}
         />
       )}
     </div>
   );
+}
+
+function placeOf({ partition, offset }: Message): Pick<Message, 'partition' | 'offset'> {
+  return { partition, offset };
 }
 
 function Actions({ cluster, topic, message }: Place & { message: Message }): ReactNode {
@@ -278,7 +283,14 @@ function Actions({ cluster, topic, message }: Place & { message: Message }): Rea
       {doing === 'again' && (
         <ChangeForm title={say('sendAgain')} action={say('send')} onClose={close} change={() => copy(topic)} />
       )}
-      {doing === 'edit' && <Produce cluster={cluster} topic={topic} first={message} onClose={close} />}
+      {doing === 'edit' && (
+        <Produce
+          cluster={cluster}
+          topic={topic}
+          like={{ message, at: { topic, ...placeOf(message) } }}
+          onClose={close}
+        />
+      )}
       {doing === 'copy' && (
         <ChangeForm
           title={say('copyTo')}
