@@ -1,6 +1,6 @@
-import type { Message } from '../../../src/api/contract.ts';
+import type { Message, Shown } from '../../../src/api/contract.ts';
 
-/** Messages as the text of a file. */
+/** Messages as the text of a file: what is not whole in it, or not text, is said beside it. */
 export function fileOf(messages: readonly Message[], format: 'jsonl' | 'csv'): string {
   return format === 'jsonl' ? jsonLines(messages) : csv(messages);
 }
@@ -9,31 +9,78 @@ function jsonLines(messages: readonly Message[]): string {
   return messages.map((message) => `${JSON.stringify(flat(message))}\n`).join('');
 }
 
-function flat({ partition, offset, timestamp, key, value, headers, transaction }: Message): object {
+function flat({ partition, offset, timestamp, key, value, headers, headerCount, transaction }: Message): object {
+  const left = headerCount - headers.length;
   return {
     partition,
     offset,
     timestamp,
-    key: key.shape === 'null' ? null : key.text,
-    value: value.shape === 'null' ? null : value.text,
-    headers: headers.map(({ name, value: given }) => [name, given.text]),
+    key: textOf(key),
+    value: textOf(value),
+    headers: pairsOf(headers),
     ...(transaction === undefined ? {} : { transaction }),
     ...(value.isCut ? { cut: true, bytes: value.bytes } : {}),
+    ...(isText(value) ? {} : { as: value.shape }),
+    ...(key.isCut ? { keyCut: true, keyBytes: key.bytes } : {}),
+    ...(isText(key) ? {} : { keyAs: key.shape }),
+    ...(headers.some((each) => each.value.isCut) ? { headersCut: cutNames(headers) } : {}),
+    ...(left > 0 ? { headersLeftOut: left } : {}),
   };
 }
 
-const COLUMNS = ['partition', 'offset', 'timestamp', 'key', 'value'] as const;
+/** What there is none of is no empty text. */
+function textOf({ shape, text }: Shown): string | null {
+  return shape === 'null' ? null : text;
+}
+
+function pairsOf(headers: Message['headers']): readonly (readonly [name: string, value: string | null])[] {
+  return headers.map(({ name, value }) => [name, textOf(value)]);
+}
+
+function cutNames(headers: Message['headers']): readonly string[] {
+  return headers.filter(({ value }) => value.isCut).map(({ name }) => name);
+}
+
+const TEXTS: ReadonlySet<Shown['shape']> = new Set(['null', 'empty', 'text', 'json']);
+
+/** Whether what is shown are the bytes, and not another form of them. */
+function isText({ shape }: Shown): boolean {
+  return TEXTS.has(shape);
+}
+
+const COLUMNS = ['partition', 'offset', 'timestamp', 'key', 'value', 'headers', 'notes'] as const;
 /** A column of its own where something was sent in a transaction. */
 const TRANSACTION = 'transaction';
 
 function csv(messages: readonly Message[]): string {
   const hasTransactions = messages.some(({ transaction }) => transaction !== undefined);
-  const lines = messages.map(({ partition, offset, timestamp, key, value, transaction }) => {
-    const cells = [partition, offset, timestamp, key.text, value.text, ...(hasTransactions ? [transaction ?? ''] : [])];
-    return cells.map(cell).join(',');
+  const lines = messages.map((message) => {
+    const { partition, offset, timestamp, key, value, headers, transaction } = message;
+    const pairs = headers.length === 0 ? '' : JSON.stringify(pairsOf(headers));
+    const cells = [partition, offset, timestamp, key.text, value.text, pairs, notesOf(message)];
+    return [...cells, ...(hasTransactions ? [transaction ?? ''] : [])].map(cell).join(',');
   });
   const head = [...COLUMNS, ...(hasTransactions ? [TRANSACTION] : [])].join(',');
   return `${[head, ...lines].join('\r\n')}\r\n`;
+}
+
+/** What a cell cannot say: that there is nothing, that it is not whole, that it is no text. */
+function notesOf({ key, value, headers, headerCount }: Message): string {
+  const left = headerCount - headers.length;
+  return [
+    ...noteOf('key', key),
+    ...noteOf('value', value),
+    ...cutNames(headers).map((name) => `header ${name} cut`),
+    ...(left > 0 ? [`${left} headers left out`] : []),
+  ].join('; ');
+}
+
+function noteOf(name: string, shown: Shown): string[] {
+  if (shown.shape === 'null') return [`${name} null`];
+  return [
+    ...(isText(shown) ? [] : [`${name} ${shown.shape}`]),
+    ...(shown.isCut ? [`${name} cut of ${shown.bytes} bytes`] : []),
+  ];
 }
 
 /** A cell that begins like a formula is none: programs for tables would run it. */
