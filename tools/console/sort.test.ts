@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sortedBy } from '../../apps/console/page/src/lib/sort.ts';
+import { sortedBy, sortingOf } from '../../apps/console/page/src/lib/sort.ts';
 
 describe('the order of a table', () => {
   it('takes numbers within names for numbers', () => {
@@ -21,4 +21,10 @@ describe('the order of a table', () => {
     expect(sortedBy(rows, ({ size }) => size, true).map(({ name }) => name)).toEqual(['b', 'a', 'c']);
     expect(rows.map(({ name }) => name)).toEqual(['b', 'a', 'c']);
   });
+});
+
+it('what an address says of the order is a column, and whether the largest comes first', () => {
+  expect(sortingOf('-lag')).toEqual({ id: 'lag', isDown: true });
+  expect(sortingOf('topic')).toEqual({ id: 'topic', isDown: false });
+  for (const nothing of [undefined, '', 7]) expect(sortingOf(nothing)).toBeUndefined();
 });

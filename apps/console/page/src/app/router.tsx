@@ -2,7 +2,7 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Navigat
 import type { ReactNode } from 'react';
 import { markedName, nameOf } from '../../../src/api/names.ts';
 import { useCluster, useSeesCluster, useSession } from '../lib/queries.ts';
-import type { AccessSearch, GroupSearch, TopicSearch } from '../lib/searches.ts';
+import type { AccessSearch, GroupSearch, ListSearch, SortSearch, TopicSearch } from '../lib/searches.ts';
 import { Loaded } from '../ui/parts.tsx';
 import { Shell } from './shell.tsx';
 
@@ -18,7 +18,7 @@ const overview = createRoute({
 const topics = createRoute({
   getParentRoute: () => cluster,
   path: '/topics',
-  validateSearch: textSearch,
+  validateSearch: listSearch,
   component: lazyRouteComponent(() => import('../pages/topics.tsx'), 'TopicsPage'),
 });
 const topic = createRoute({
@@ -32,14 +32,17 @@ const topic = createRoute({
 const groups = createRoute({
   getParentRoute: () => cluster,
   path: '/groups',
-  validateSearch: textSearch,
+  validateSearch: listSearch,
   component: lazyRouteComponent(() => import('../pages/groups.tsx'), 'GroupsPage'),
 });
 const group = createRoute({
   getParentRoute: () => cluster,
   path: '/groups/$group',
   params: asNames('group'),
-  validateSearch: ({ p }: Record<string, unknown>): GroupSearch => (typeof p === 'string' ? { p } : {}),
+  validateSearch: ({ p, sort }: Record<string, unknown>): GroupSearch => ({
+    ...(typeof p === 'string' ? { p } : {}),
+    ...sortOf(sort),
+  }),
   component: lazyRouteComponent(() => import('../pages/group.tsx'), 'GroupPage'),
 });
 const nodes = createRoute({
@@ -56,7 +59,7 @@ const node = createRoute({
 const transactions = createRoute({
   getParentRoute: () => cluster,
   path: '/transactions',
-  validateSearch: textSearch,
+  validateSearch: listSearch,
   component: lazyRouteComponent(() => import('../pages/transactions.tsx'), 'TransactionsPage'),
 });
 const access = createRoute({
@@ -75,8 +78,16 @@ function asNames<N extends string>(name: N) {
   };
 }
 
-function textSearch(search: Record<string, unknown>): { q?: string } {
-  return typeof search['q'] === 'string' ? { q: search['q'] } : {};
+function listSearch({ q, sort, internal }: Record<string, unknown>): ListSearch {
+  return {
+    ...(typeof q === 'string' ? { q } : {}),
+    ...sortOf(sort),
+    ...(internal === true ? { internal } : {}),
+  };
+}
+
+function sortOf(sort: unknown): SortSearch {
+  return typeof sort === 'string' ? { sort } : {};
 }
 
 function Home(): ReactNode {

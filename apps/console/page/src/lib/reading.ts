@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
-import type { Message, MessageEvents, ReadPlan, ReadProgress } from '../../../src/api/contract.ts';
+import type { Message, MessageEvents, ReadPlan, ReadProgress, UnreadPartition } from '../../../src/api/contract.ts';
 import { addressOf, queryOf, whyNot } from './api.ts';
 import { ApiError, unreachable } from './api-error.ts';
 import { useChanges } from './changes.ts';
@@ -9,6 +9,8 @@ export interface Reading {
   readonly messages: readonly Message[];
   readonly progress: ReadProgress | undefined;
   readonly cursor: string | null;
+  /** What is missing of it. */
+  readonly unread: readonly UnreadPartition[];
   readonly isReading: boolean;
   readonly error: Error | undefined;
   stop(): void;
@@ -22,7 +24,7 @@ export interface ReadingPlace extends ReadPlan {
 
 /** Messages that a live tail keeps: older ones leave the page, not the topic. */
 const TAIL_MAX = 500;
-const NOTHING = { messages: [], progress: undefined, cursor: null, isReading: true, error: undefined };
+const NOTHING = { messages: [], progress: undefined, cursor: null, unread: [], isReading: true, error: undefined };
 
 /** Reads a page, or tails, by the server's stream; what is read anew replaces what was there. */
 export function useReading(place: ReadingPlace): Reading {
@@ -63,7 +65,8 @@ export function useReading(place: ReadingPlace): Reading {
       setState((before) => ({ ...before, messages: before.messages.map(marked) }));
     });
     on('progress', (progress) => setState((before) => ({ ...before, progress })));
-    on('end', ({ cursor, ...progress }) => finish({ cursor, progress }));
+    on('unread', (unread) => setState((before) => ({ ...before, unread })));
+    on('end', ({ cursor, unread, ...progress }) => finish({ cursor, unread, progress }));
     on('failed', (failure) => finish({ error: new ApiError(failure, 0) }));
     events.addEventListener('error', () => {
       // What is refused before it begins is told by an answer that no stream is.

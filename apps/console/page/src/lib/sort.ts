@@ -1,6 +1,18 @@
 /** What a row is sorted by; what is unknown comes last. */
 export type SortKey = string | number | null | undefined;
 
+/** By which column a table is sorted, and whether the largest comes first. */
+export interface Sorting {
+  readonly id: string;
+  readonly isDown: boolean;
+}
+
+/** What an address says of it; undefined where it says nothing. */
+export function sortingOf(sort: unknown): Sorting | undefined {
+  if (typeof sort !== 'string' || sort === '') return undefined;
+  return sort.startsWith('-') ? { id: sort.slice(1), isDown: true } : { id: sort, isDown: false };
+}
+
 /** Made once: a comparison that makes its own takes 20 times as long, which is a second for a list of 10,000. */
 const order = new Intl.Collator('en', { numeric: true });
 

@@ -36,7 +36,7 @@ export function Acls(): ReactNode {
           const shown = acls.filter((acl) => keyOf(acl).toLowerCase().includes(wanted));
           if (shown.length === 0) return <Empty>{say(acls.length === 0 ? 'noAcls' : 'noMatch')}</Empty>;
           const columns = columnsOf(say, mayChange ? setRemoved : undefined);
-          return <DataTable label={say('acls')} columns={columns} rows={shown} keyOf={keyOf} />;
+          return <DataTable isInAddress label={say('acls')} columns={columns} rows={shown} keyOf={keyOf} />;
         }}
       </Loaded>
       {isMaking && <NewAcl cluster={cluster} onClose={() => setMaking(false)} />}

@@ -13,6 +13,7 @@ export function BrokerTable({ brokers }: { brokers: readonly BrokerRow[] }): Rea
   const cluster = useCluster();
   return (
     <DataTable
+      isInAddress
       label={say('brokers')}
       columns={columnsOf(say, cluster)}
       rows={brokers}

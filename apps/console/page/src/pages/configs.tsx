@@ -33,7 +33,13 @@ export function Configs(props: {
       {shown.length === 0 ? (
         <Empty>{say('noMatch')}</Empty>
       ) : (
-        <DataTable label={say('configs')} columns={columnsOf(say, setOpened)} rows={shown} keyOf={({ name }) => name} />
+        <DataTable
+          isInAddress
+          label={say('configs')}
+          columns={columnsOf(say, setOpened)}
+          rows={shown}
+          keyOf={({ name }) => name}
+        />
       )}
       {opened !== undefined &&
         (props.mayChange && !opened.isReadOnly ? (

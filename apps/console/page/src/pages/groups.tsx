@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 import type { GroupRow } from '../../../src/api/contract.ts';
 import { number } from '../lib/format.ts';
 import { useApi, useCluster } from '../lib/queries.ts';
+import type { ListSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Name } from '../ui/name.tsx';
 import { Empty, Loaded, SearchBox } from '../ui/parts.tsx';
@@ -20,7 +21,7 @@ export function GroupsPage(): ReactNode {
     void navigate({
       to: '/$cluster/groups',
       params: { cluster },
-      search: text === '' ? {} : { q: text },
+      search: (before: ListSearch) => ({ ...before, q: text === '' ? undefined : text }),
       replace: true,
     });
   return (
@@ -38,6 +39,7 @@ export function GroupsPage(): ReactNode {
           if (shown.length === 0) return <Empty>{say(q === '' ? 'noGroups' : 'noMatch')}</Empty>;
           return (
             <DataTable
+              isInAddress
               label={say('groups')}
               columns={columnsOf(say, cluster)}
               rows={shown}

@@ -1,7 +1,9 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, lazy, type ReactNode, Suspense, useState } from 'react';
-import type { Message, Shown } from '../../../src/api/contract.ts';
+import type { Message, Shown, UnreadPartition } from '../../../src/api/contract.ts';
+import { noteChange } from '../lib/changes.ts';
 import { localTime, number, utcTime } from '../lib/format.ts';
+import { instantMs, instantOf, localField } from '../lib/instants.ts';
 import { type Reading, useReading } from '../lib/reading.ts';
 import type { TopicSearch } from '../lib/searches.ts';
 import { useWords } from '../lib/settings.ts';
@@ -23,15 +25,15 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
   const search = useSearch({ strict: false }) as TopicSearch;
   const say = useWords();
   const navigate = useNavigate();
-  const [isLive, setLive] = useState(false);
-  const [cursors, setCursors] = useState<readonly string[]>([]);
   const go = (change: Partial<TopicSearch>): void => {
-    if (!('m' in change)) setCursors([]);
     const to = { to: '/$cluster/topics/$topic', params: { cluster, topic } } as const;
-    void navigate({ ...to, search: (before: TopicSearch) => ({ ...before, ...change }), resetScroll: false });
+    // What is read otherwise is read from its first page on.
+    const all = 'm' in change ? change : { c: undefined, ...change };
+    void navigate({ ...to, search: (before: TopicSearch) => ({ ...before, ...all }), resetScroll: false });
   };
+  const isLive = search.live === true;
   const from = search.from ?? 'newest';
-  const at = from === 'time' ? new Date(search.at ?? '').getTime() : Number(search.at ?? 0);
+  const at = from === 'time' ? instantMs(search.at) : Number(search.at ?? 0);
   const reading = useReading({
     cluster,
     topic,
@@ -40,14 +42,15 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
     partition: search.partition,
     search: search.q === undefined ? undefined : String(search.q),
     searchAs: search.q === undefined ? undefined : (search.as ?? 'text'),
-    cursor: cursors.at(-1),
+    cursor: isLive || search.c === undefined ? undefined : String(search.c),
     live: isLive,
   });
   return (
     <>
-      <PlanForm search={search} partitions={partitions} go={go} isLive={isLive} setLive={setLive} />
+      <PlanForm search={search} partitions={partitions} go={go} isLive={isLive} />
       <Progress reading={reading} isLive={isLive} />
       {reading.error !== undefined && <Problem error={reading.error} />}
+      <Unread reading={reading} isLive={isLive} go={go} />
       <List
         reading={reading}
         search={search}
@@ -55,13 +58,13 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
         onOpen={({ partition, offset }) => go({ m: `${partition}-${offset}` })}
       />
       <footer className="pages">
-        {cursors.length > 0 && (
-          <button type="button" onClick={() => setCursors([])}>
+        {search.c !== undefined && !isLive && (
+          <button type="button" onClick={() => go({ c: undefined })}>
             {say('back')}
           </button>
         )}
         {reading.cursor !== null && !isLive && (
-          <button type="button" onClick={() => setCursors([...cursors, reading.cursor ?? ''])}>
+          <button type="button" onClick={() => go({ c: reading.cursor ?? undefined })}>
             {say('older')}
           </button>
         )}
@@ -108,13 +111,10 @@ function PlanForm(props: {
   partitions: number;
   go: (change: Partial<TopicSearch>) => void;
   isLive: boolean;
-  setLive: (isLive: boolean) => void;
 }): ReactNode {
   const say = useWords();
-  const { search, partitions, go, isLive, setLive } = props;
+  const { search, partitions, go, isLive } = props;
   const from = search.from ?? 'newest';
-  const [at, setAt] = useState(search.at ?? '');
-  const needsAt = from === 'offset' || from === 'time';
   return (
     <div className="plan-form">
       <select
@@ -129,17 +129,8 @@ function PlanForm(props: {
           </option>
         ))}
       </select>
-      {needsAt && (
-        <input
-          aria-label={say(from)}
-          type={from === 'time' ? 'datetime-local' : 'number'}
-          step={from === 'time' ? '0.001' : '1'}
-          min={from === 'time' ? undefined : 0}
-          value={at}
-          onChange={(event) => setAt(event.target.value)}
-          onBlur={() => go({ at: at === '' ? undefined : at })}
-          onKeyDown={(event) => event.key === 'Enter' && go({ at: at === '' ? undefined : at })}
-        />
+      {(from === 'offset' || from === 'time') && (
+        <PlaceField key={`${from} ${search.at}`} from={from} at={search.at} onChange={(at) => go({ at })} />
       )}
       <select
         aria-label={say('partition')}
@@ -159,12 +150,39 @@ function PlanForm(props: {
         type="button"
         aria-pressed={isLive}
         className={isLive ? 'live on' : 'live'}
-        onClick={() => setLive(!isLive)}
+        onClick={() => go({ live: isLive ? undefined : true })}
       >
         {say('live')}
       </button>
       <SearchForm key={String(search.q)} search={search} go={go} />
     </div>
+  );
+}
+
+/** An offset, or a time of the reader's own zone. */
+function PlaceField(props: {
+  from: 'offset' | 'time';
+  at: TopicSearch['at'];
+  onChange: (at: string | undefined) => void;
+}): ReactNode {
+  const say = useWords();
+  const { from, at, onChange } = props;
+  const before = from === 'time' ? localField(at) : String(at ?? '');
+  const [typed, setTyped] = useState(before);
+  const change = (): void => {
+    if (typed !== before) onChange(typed === '' ? undefined : from === 'time' ? instantOf(typed) : typed);
+  };
+  return (
+    <input
+      aria-label={say(from)}
+      type={from === 'time' ? 'datetime-local' : 'number'}
+      step={from === 'time' ? '0.001' : '1'}
+      min={from === 'time' ? undefined : 0}
+      value={typed}
+      onChange={(event) => setTyped(event.target.value)}
+      onBlur={change}
+      onKeyDown={(event) => event.key === 'Enter' && change()}
+    />
   );
 }
 
@@ -224,6 +242,30 @@ function Progress({ reading, isLive }: { reading: Reading; isLive: boolean }): R
   );
 }
 
+/** What of the topic is not on the page because nobody could read it, and the way to it. */
+function Unread(props: { reading: Reading; isLive: boolean; go: (change: Partial<TopicSearch>) => void }): ReactNode {
+  const say = useWords();
+  const { unread, cursor } = props.reading;
+  if (unread.length === 0) return null;
+  const named = (why: UnreadPartition['why']): string =>
+    unread
+      .filter((each) => each.why === why)
+      .map(({ partition }) => partition)
+      .join(', ');
+  const [leaderless, silent] = [named('noLeader'), named('noAnswer')];
+  return (
+    <div className="health warn unread" role="status">
+      <strong>{say('unread')}</strong> {leaderless !== '' && say('unreadNoLeader', { all: leaderless })}{' '}
+      {silent !== '' && say('unreadNoAnswer', { all: silent })}{' '}
+      {!props.isLive && (
+        <button type="button" onClick={() => (cursor === null ? noteChange() : props.go({ c: cursor }))}>
+          {say(cursor === null ? 'tryAgain' : 'readOn')}
+        </button>
+      )}
+    </div>
+  );
+}
+
 /** In the place of messages of which there are none where one has looked: what else can be looked at. */
 function Nothing({ search, go }: { search: TopicSearch; go: (change: Partial<TopicSearch>) => void }): ReactNode {
   const say = useWords();
@@ -254,7 +296,9 @@ function List(props: {
   const say = useWords();
   const { reading, search, go, onOpen } = props;
   const { messages, isReading } = reading;
-  if (messages.length === 0 && !isReading && reading.error === undefined) return <Nothing search={search} go={go} />;
+  // Where something could not be read nobody knows that there is nothing.
+  const isWhole = reading.error === undefined && reading.unread.length === 0;
+  if (messages.length === 0 && !isReading && isWhole) return <Nothing search={search} go={go} />;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     <section className="table" tabIndex={0} aria-label={say('messages')} aria-busy={isReading}>

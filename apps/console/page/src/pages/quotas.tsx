@@ -34,6 +34,7 @@ export function Quotas(): ReactNode {
             <Empty>{say('noQuotas')}</Empty>
           ) : (
             <DataTable
+              isInAddress
               label={say('quotas')}
               columns={columnsOf(say, mayChange ? setEdited : undefined)}
               rows={quotas}

@@ -176,6 +176,7 @@ function Partitions({ detail }: { detail: TopicDetail }): ReactNode {
   const say = useWords();
   return (
     <DataTable
+      isInAddress
       label={say('partitions')}
       columns={partitionColumns(say)}
       rows={detail.partitions}
@@ -268,6 +269,7 @@ function Readers({ cluster, topic }: { cluster: string; topic: string }): ReactN
           <Empty>{say('noReaders')}</Empty>
         ) : (
           <DataTable
+            isInAddress
             label={say('readers')}
             columns={[
               {

@@ -3,6 +3,7 @@ import { lazy, type ReactNode, Suspense, useMemo, useState } from 'react';
 import type { GroupLag, TopicFigures, TopicRow } from '../../../src/api/contract.ts';
 import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMaySome } from '../lib/queries.ts';
+import type { ListSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { shownName, visible } from '../lib/visible.ts';
 import { Breakable } from '../ui/breakable.tsx';
@@ -17,8 +18,7 @@ export function TopicsPage(): ReactNode {
   const cluster = useCluster();
   const mayChange = useMaySome('admin');
   const [isMaking, setMaking] = useState(false);
-  const [showsInternal, setShowsInternal] = useState(false);
-  const { q = '' } = useSearch({ strict: false });
+  const { q = '', internal = false } = useSearch({ strict: false }) as ListSearch;
   const navigate = useNavigate();
   const query = useApi('GET /api/clusters/:cluster/topics', { cluster });
   // The names are there to be read and searched before anybody has counted what is in them.
@@ -29,7 +29,14 @@ export function TopicsPage(): ReactNode {
     void navigate({
       to: '/$cluster/topics',
       params: { cluster },
-      search: text === '' ? {} : { q: text },
+      search: (before: ListSearch) => ({ ...before, q: text === '' ? undefined : text }),
+      replace: true,
+    });
+  const showInternal = (isShown: boolean): void =>
+    void navigate({
+      to: '/$cluster/topics',
+      params: { cluster },
+      search: (before: ListSearch) => ({ ...before, internal: isShown ? true : undefined }),
       replace: true,
     });
   return (
@@ -38,7 +45,7 @@ export function TopicsPage(): ReactNode {
         <h1>{say('topics')}</h1>
         <SearchBox label={say('searchTopics')} value={q} onChange={search} />
         <label className="check">
-          <input type="checkbox" checked={showsInternal} onChange={(event) => setShowsInternal(event.target.checked)} />
+          <input type="checkbox" checked={internal} onChange={(event) => showInternal(event.target.checked)} />
           {say('showInternal')}
         </label>
         <div className="grow" />
@@ -52,11 +59,12 @@ export function TopicsPage(): ReactNode {
       <Loaded query={query}>
         {(topics) => {
           const shown = topics.flatMap((row) =>
-            (showsInternal || !row.isInternal) && matches(row, q) ? [{ ...row, figures: byTopic.get(row.topic) }] : [],
+            (internal || !row.isInternal) && matches(row, q) ? [{ ...row, figures: byTopic.get(row.topic) }] : [],
           );
           if (shown.length === 0) return <Empty>{say(q === '' ? 'noTopics' : 'noMatch')}</Empty>;
           return (
             <DataTable
+              isInAddress
               label={say('topics')}
               columns={columns}
               rows={shown}

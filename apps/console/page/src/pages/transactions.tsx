@@ -4,6 +4,7 @@ import type { TransactionRow } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { localTime, utcTime } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
+import type { ListSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
 import { Name } from '../ui/name.tsx';
@@ -23,7 +24,7 @@ export function TransactionsPage(): ReactNode {
     void navigate({
       to: '/$cluster/transactions',
       params: { cluster },
-      search: text === '' ? {} : { q: text },
+      search: (before: ListSearch) => ({ ...before, q: text === '' ? undefined : text }),
       replace: true,
     });
   return (
@@ -38,6 +39,7 @@ export function TransactionsPage(): ReactNode {
           if (shown.length === 0) return <Empty>{say(q === '' ? 'noTransactions' : 'noMatch')}</Empty>;
           return (
             <DataTable
+              isInAddress
               label={say('transactions')}
               columns={columnsOf(say, mayAbort ? setAborted : undefined)}
               rows={shown}

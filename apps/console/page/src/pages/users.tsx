@@ -37,6 +37,7 @@ export function Users(): ReactNode {
             <Empty>{say('noUsers')}</Empty>
           ) : (
             <DataTable
+              isInAddress
               label={say('users')}
               columns={columnsOf(say, mayChange ? setRemoved : undefined)}
               rows={users}

@@ -1,6 +1,8 @@
+import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type ReactNode, useMemo, useRef, useState } from 'react';
-import { type SortKey, sortedBy } from '../lib/sort.ts';
+import type { SortSearch } from '../lib/searches.ts';
+import { type Sorting, type SortKey, sortedBy, sortingOf } from '../lib/sort.ts';
 
 /** A column of a table. */
 export interface Column<Row> {
@@ -17,11 +19,6 @@ export interface Column<Row> {
   readonly width?: string;
 }
 
-interface Sorting {
-  readonly id: string;
-  readonly isDown: boolean;
-}
-
 const ROW_HEIGHT = 33;
 /** Fewer rows are simply there: the page scrolls, not the table. */
 const VIRTUAL_FROM = 200;
@@ -32,11 +29,14 @@ interface TableProps<Row> {
   readonly rows: readonly Row[];
   readonly keyOf: (row: Row) => string;
   readonly sorting?: Sorting;
+  /** The first of its page: the address says what it is sorted by. */
+  readonly isInAddress?: boolean;
 }
 
 /** A table that can be sorted everywhere; long ones show the rows that are in sight. */
-export function DataTable<Row>({ label, columns, rows, keyOf, sorting: first }: TableProps<Row>): ReactNode {
-  const [sorting, setSorting] = useState<Sorting | undefined>(first);
+export function DataTable<Row>(props: TableProps<Row>): ReactNode {
+  const { label, columns, rows, keyOf } = props;
+  const [sorting, setSorting] = useSorting(props);
   const sorted = useMemo(() => sortRows(rows, columns, sorting), [rows, columns, sorting]);
   const scroller = useRef<HTMLDivElement>(null);
   const isVirtual = sorted.length >= VIRTUAL_FROM;
@@ -78,6 +78,29 @@ export function DataTable<Row>({ label, columns, rows, keyOf, sorting: first }: 
       </table>
     </section>
   );
+}
+
+/** What it is sorted by, kept in the address where that says it. */
+function useSorting<Row>({
+  columns,
+  sorting: first,
+  isInAddress = false,
+}: TableProps<Row>): readonly [Sorting | undefined, (sorting: Sorting) => void] {
+  const [own, setOwn] = useState<Sorting | undefined>(first);
+  const { sort } = useSearch({ strict: false }) as SortSearch;
+  const navigate = useNavigate();
+  if (!isInAddress) return [own, setOwn];
+  const said = sortingOf(sort);
+  // An address that names a column that there is not is of another table.
+  const sorting = columns.some(({ id }) => id === said?.id) ? said : first;
+  const set = ({ id, isDown }: Sorting): void =>
+    void navigate({
+      to: '.',
+      search: (before: SortSearch) => ({ ...before, sort: isDown ? `-${id}` : id }),
+      replace: true,
+      resetScroll: false,
+    });
+  return [sorting, set];
 }
 
 function Spacer({ height, columns }: { height: number; columns: number }): ReactNode {
