@@ -3,19 +3,15 @@ import {
   AddPartitionsToTxn,
   EndTxn,
   ErrorCode,
-  encodeVersioned,
   Fetch,
   FindCoordinator,
   InitProducerId,
-  Produce,
-  TransactionLogKey,
-  TransactionLogValue,
   WriteTxnMarkers,
 } from '@millrace/protocol';
-import { RecordBatchBuilder, readRecords, splitBatches } from '@millrace/records';
+import { readRecords, splitBatches } from '@millrace/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BrokerUnderTest, fetchBody, produceBody, type TestConnection } from '../testing/test-broker.ts';
-import { TestProducer } from '../testing/test-transactions.ts';
+import { BrokerUnderTest, fetchBody, type TestConnection } from '../testing/test-broker.ts';
+import { TestProducer, writeEpoch } from '../testing/test-transactions.ts';
 
 const TIMEOUT_MS = 60_000;
 
@@ -46,19 +42,7 @@ async function ends(index = 0): Promise<readonly number[]> {
 
 /** Has the coordinator find an id at an epoch, as if 32,000 transactions had been. */
 async function giveEpoch(transactionalId: string, producerId: number, producerEpoch: number): Promise<void> {
-  const value = encodeVersioned(TransactionLogValue, 0, {
-    producerId,
-    producerEpoch,
-    transactionTimeoutMs: TIMEOUT_MS,
-    transactionStatus: 0,
-    transactionPartitions: null,
-    transactionLastUpdateTimestampMs: test.clock.now(),
-    transactionStartTimestampMs: -1,
-  });
-  const builder = new RecordBatchBuilder();
-  builder.append(test.clock.now(), encodeVersioned(TransactionLogKey, 0, { transactionalId }), value, []);
-  const written = await client.ask(Produce, 9, produceBody('__transaction_state', builder.build()), '__admin_client');
-  expect(written.responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
+  await writeEpoch(client, { transactionalId, producerId, producerEpoch, nowMs: test.clock.now() });
   await test.restart();
   client = test.connect();
   await rest();

@@ -3,12 +3,16 @@ import {
   AddOffsetsToTxn,
   AddPartitionsToTxn,
   EndTxn,
+  encodeVersioned,
   FindCoordinator,
   InitProducerId,
   OffsetFetch,
   Produce,
+  TransactionLogKey,
+  TransactionLogValue,
   TxnOffsetCommit,
 } from '@millrace/protocol';
+import { RecordBatchBuilder } from '@millrace/records';
 import { type BrokerUnderTest, batchOf, produceBody, type TestConnection } from './test-broker.ts';
 
 export class TestProducer {
@@ -120,4 +124,27 @@ export class TestProducer {
     const found = answer.topics[0]?.partitions[0];
     return found === undefined || found.errorCode === 0 ? found?.committedOffset : -found.errorCode;
   }
+}
+
+/** Writes into `__transaction_state`, past its coordinator, that an id is at an epoch; it is so once the broker has started anew. */
+export async function writeEpoch(
+  connection: TestConnection,
+  id: { readonly transactionalId: string; readonly producerId: number; readonly producerEpoch: number; nowMs: number },
+): Promise<void> {
+  const { transactionalId, producerId, producerEpoch, nowMs } = id;
+  const value = encodeVersioned(TransactionLogValue, 0, {
+    producerId,
+    producerEpoch,
+    transactionTimeoutMs: 60_000,
+    transactionStatus: 0,
+    transactionPartitions: null,
+    transactionLastUpdateTimestampMs: nowMs,
+    transactionStartTimestampMs: -1,
+  });
+  const builder = new RecordBatchBuilder();
+  builder.append(nowMs, encodeVersioned(TransactionLogKey, 0, { transactionalId }), value, []);
+  const body = produceBody('__transaction_state', builder.build());
+  const written = await connection.ask(Produce, 9, body, '__admin_client');
+  const errorCode = written.responses[0]?.partitionResponses[0]?.errorCode;
+  if (errorCode !== 0) throw new Error(`Writing the state of ${transactionalId} gave ${errorCode}`);
 }
