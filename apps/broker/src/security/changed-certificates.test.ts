@@ -139,6 +139,26 @@ describe('a listener’s certificate that is changed by its settings', () => {
     expect(await shown()).toBe(SECOND);
   });
 
+  it('is taken up by itself where its file changes, also where that was named while the broker runs, and no other file counts', async () => {
+    const [former, present] = ['former.pem', 'present.pem'].map((name) => join(folder, name)) as [string, string];
+    const secured = { 'ssl.keystore.location': former, 'ssl.allow.san.changes': 'true' };
+    await copyFile(fixture('issued-first'), former);
+    await stop();
+    await start(secured);
+    expect(await shown()).toBe(FIRST);
+    await copyFile(fixture('issued-second'), former);
+    await expect.poll(shown, { timeout: 20_000, interval: 200 }).toBe(SECOND);
+    // What does not fit together is left aside, with a line in the log.
+    await writeFile(former, 'half a certificate');
+    await expect.poll(() => lines.join(), { timeout: 20_000 }).toContain('the old ones hold on');
+    expect(await shown()).toBe(SECOND);
+    await copyFile(fixture('issued-first'), present);
+    expect(await set(present)).toMatchObject({ errorCode: 0 });
+    expect(await shown()).toBe(FIRST);
+    await copyFile(fixture('issued-second'), present);
+    await expect.poll(shown, { timeout: 20_000, interval: 200 }).toBe(SECOND);
+  }, 60_000);
+
   it.each<[string, string, RegExp]>([
     ['of another subject', 'issued-elsewhere', /subject is another.*ssl\.allow\.dn\.changes/],
     ['that lacks a name', 'issued-fewer', /lacks .*IP Address:127\.0\.0\.1.*ssl\.allow\.san\.changes/],
