@@ -33,7 +33,7 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
                               [--copier millrace|kafkajs|librdkafka|java|java-3]...
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
        pnpm faults hostile    [--only TEXT] [--size '1 MiB'] [--part 2/6] [--all]
-       pnpm faults frames     [--frames 1000000] [--seed N]`;
+       pnpm faults frames     [--frames 1000000] [--seed N] [--before-login]`;
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2).filter((arg) => arg !== '--'),
@@ -69,6 +69,7 @@ const { values, positionals } = parseArgs({
     way: { type: 'string', multiple: true },
     'inter-broker-protocol': { type: 'string' },
     frames: { type: 'string', default: '1000000' },
+    'before-login': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -135,19 +136,25 @@ async function buildLibrdkafka(): Promise<void> {
 
 async function runFrames(): Promise<void> {
   const frames = Number(values.frames);
-  console.log(`${frames} hostile frames before logins and after, over TLS and plain, seed ${seed}`);
-  const report = await floodFrames({ frames, seed, quietMs: 5_000, print: onRound });
+  const isBeforeLogin = values['before-login'];
+  console.log(
+    `${frames} hostile frames before logins${isBeforeLogin ? '' : ' and after'}, over TLS and plain, seed ${seed}`,
+  );
+  const report = await floodFrames({ frames, seed, quietMs: 5_000, isBeforeLogin, print: onRound });
   const { isAlive, exitCode, isFlat, growthBytes, quiet, flooded, connections, seconds } = report;
   const shown = ({ answers, failed, p50Ms, p99Ms, longestMs }: typeof quiet): string =>
     `${answers} answers, ${failed.length} failed, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, longest ${longestMs.toFixed(0)} ms`;
   console.log(`honest client alone:     ${shown(quiet)}`);
   console.log(`honest client beside it: ${shown(flooded)}`);
   for (const reason of flooded.failed.slice(0, 3)) console.log(`  ${reason}`);
+  for (const [kind, count] of Object.entries(report.kinds).toSorted()) console.log(`  ${kind}: ${count}`);
+  if (report.misunderstood > 0) console.log(`${report.misunderstood} messages that were right were refused`);
   const growth = Math.round(growthBytes / 1024 / 1024);
   console.log(
     `${report.frames} frames on ${connections} connections in ${seconds.toFixed(0)} s; RSS grew by ${growth} MiB in its second half; the broker ${isAlive ? `lived, and ended with ${exitCode}` : 'died'}`,
   );
-  process.exitCode = isAlive && exitCode === 0 && isFlat && flooded.failed.length === 0 ? 0 : 1;
+  process.exitCode =
+    isAlive && exitCode === 0 && isFlat && flooded.failed.length === 0 && report.misunderstood === 0 ? 0 : 1;
 }
 
 async function runKillNine(): Promise<void> {

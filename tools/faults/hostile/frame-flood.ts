@@ -1,26 +1,27 @@
 /** `pnpm faults frames`: mutated frames before a login and after it, over TLS and plain, beside a client that has nothing to do with it. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createConnection, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect as connectTls } from 'node:tls';
 import { Admin } from '@millrace/admin';
 import type { ClientOptions } from '@millrace/client';
 import { type Random, seededRandom } from '@millrace/ports';
 import { encodeRequest, SaslAuthenticate, SaslHandshake } from '@millrace/protocol';
+import { AUDIENCE, TokenProvider } from '../../compat/secured/token-provider.ts';
 import { freePort } from '../../kafka/index.ts';
 import { root } from '../../source/index.ts';
 import { canMeasureProcesses, SpawnedBroker, usageOf } from '../spawned-broker.ts';
 import { HonestClient, type HonestReport } from './honest-client.ts';
+import { HOST, heard, openSocket } from './hostile-socket.ts';
+import { LoginFlood, MECHANISMS } from './login-flood.ts';
 import { mutated } from './mutations.ts';
 
 const MIB = 1024 * 1024;
 /** Connections that are hostile at once. */
 const PARALLEL = 100;
+const OAUTH = 'org.apache.kafka.common.security.oauthbearer';
 const FRAMES_BEFORE_LOGIN = 8;
 const FRAMES_AFTER_LOGIN = 200;
-/** So long a hostile connection waits for what the broker does with it. */
-const PATIENCE_MS = 300;
 /** Over and above a broker that has seen a part of it. */
 const GROWTH_BYTES_MAX = 128 * MIB;
 
@@ -29,12 +30,19 @@ export interface FrameFloodOptions {
   readonly seed: number;
   /** How long the honest client is measured without anybody beside it. */
   readonly quietMs: number;
+  /** Frames of logins alone, each where its login is, and the first bytes of TLS. */
+  readonly isBeforeLogin?: boolean;
   readonly print: (line: string) => void;
 }
 
 /** What a flood has done. */
 export interface FrameFloodReport {
+  /** Sent, or with `isBeforeLogin` answered or closed upon. */
   readonly frames: number;
+  /** What those were, by kind: with `isBeforeLogin` alone. */
+  readonly kinds: Readonly<Record<string, number>>;
+  /** With `isBeforeLogin`: messages that were right, before any that was not, and were refused. */
+  readonly misunderstood: number;
   readonly connections: number;
   readonly seconds: number;
   readonly isAlive: boolean;
@@ -48,7 +56,7 @@ export interface FrameFloodReport {
   readonly flooded: HonestReport;
 }
 
-interface Ports {
+export interface Ports {
   readonly plain: number;
   readonly tls: number;
   readonly sasl: number;
@@ -59,13 +67,16 @@ interface Ports {
 export async function floodFrames(options: FrameFloodOptions): Promise<FrameFloodReport> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-frames-'));
   const ports = { plain: await freePort(), tls: await freePort(), sasl: await freePort(), saslTls: await freePort() };
-  const broker = await startSecured(folder, ports);
+  const provider = await TokenProvider.start({ mallory: 'mallory-pw' });
+  const broker = await startSecured(folder, ports, provider);
   try {
     await prepare(ports);
     await using honest = await HonestClient.open({ port: ports.saslTls, certificate: pem('localhost.cert.pem') });
     await new Promise((resolve) => setTimeout(resolve, options.quietMs));
     const quiet = await honest.report();
-    const flood = new Flood(options, ports, broker);
+    const flood = options.isBeforeLogin
+      ? new LoginFlood(options, ports, broker, provider.token('mallory'))
+      : new Flood(options, ports, broker);
     const beganMs = performance.now();
     await flood.run();
     const seconds = (performance.now() - beganMs) / 1000;
@@ -76,6 +87,8 @@ export async function floodFrames(options: FrameFloodOptions): Promise<FrameFloo
     const { code: exitCode } = await broker.stop();
     return {
       frames: flood.frames,
+      kinds: flood.kinds,
+      misunderstood: flood.misunderstood,
       connections: flood.connections,
       seconds,
       isAlive,
@@ -88,15 +101,18 @@ export async function floodFrames(options: FrameFloodOptions): Promise<FrameFloo
     };
   } finally {
     if (broker.isRunning) await broker.kill();
+    await provider.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 const pem = (name: string): string => readFileSync(join(root, 'packages/network/fixtures', name), 'utf8');
 
-const HOST = '127.0.0.1';
-
-function startSecured(folder: string, { plain, tls, sasl, saslTls }: Ports): Promise<SpawnedBroker> {
+function startSecured(
+  folder: string,
+  { plain, tls, sasl, saslTls }: Ports,
+  provider: TokenProvider,
+): Promise<SpawnedBroker> {
   const keystore = join(folder, 'keystore.pem');
   writeFileSync(keystore, `${pem('localhost.key.pem')}\n${pem('localhost.cert.pem')}`, { mode: 0o600 });
   const jaas =
@@ -105,10 +121,19 @@ function startSecured(folder: string, { plain, tls, sasl, saslTls }: Ports): Pro
   const perListener = ['sasl_plaintext', 'sasl_ssl'].flatMap((name) => [
     [`listener.name.${name}.plain.sasl.jaas.config`, jaas],
     [`listener.name.${name}.scram-sha-256.sasl.jaas.config`, scram],
+    [`listener.name.${name}.scram-sha-512.sasl.jaas.config`, scram],
+    [`listener.name.${name}.oauthbearer.sasl.jaas.config`, `${OAUTH}.OAuthBearerLoginModule required;`],
+    [
+      `listener.name.${name}.oauthbearer.sasl.server.callback.handler.class`,
+      `${OAUTH}.OAuthBearerValidatorCallbackHandler`,
+    ],
   ]);
   const settings = {
     listeners: `PLAINTEXT://${HOST}:${plain},SSL://${HOST}:${tls},SASL_PLAINTEXT://${HOST}:${sasl},SASL_SSL://${HOST}:${saslTls}`,
-    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256',
+    'sasl.enabled.mechanisms': MECHANISMS.join(','),
+    'sasl.oauthbearer.jwks.endpoint.url': provider.keysUrl,
+    'sasl.oauthbearer.expected.audience': AUDIENCE,
+    'sasl.oauthbearer.expected.issuer': provider.issuer,
     'ssl.keystore.location': keystore,
     'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
     'super.users': 'User:honest',
@@ -125,6 +150,8 @@ async function prepare({ saslTls }: Ports): Promise<void> {
     { topic: 'honest', partitions: 1, replicationFactor: 1 },
     { topic: 'm-topic', partitions: 2, replicationFactor: 1 },
   ]);
+  const scram = ['SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
+  await admin.setScramPasswords(scram.map((mechanism) => ({ user: 'mallory', mechanism, password: 'mallory-pw' })));
   const prefixed = {
     resourceName: 'm-',
     patternType: 'prefixed',
@@ -147,6 +174,8 @@ function honestOptions(port: number, certificate: string): ClientOptions {
 class Flood {
   frames = 0;
   connections = 0;
+  readonly kinds: Readonly<Record<string, number>> = {};
+  readonly misunderstood = 0;
   readonly rssMib: number[] = [];
   readonly #options: FrameFloodOptions;
   readonly #ports: Ports;
@@ -193,7 +222,7 @@ class Flood {
     const needsLogin = kind.startsWith('sasl');
     const logsIn = needsLogin && this.#random.nextInt(2) === 0;
     const isSpeakingTls = kind.toLowerCase().endsWith('tls') && this.#random.nextInt(20) > 0;
-    const socket = await open(this.#ports[kind], isSpeakingTls);
+    const socket = await openSocket(this.#ports[kind], isSpeakingTls);
     this.connections += 1;
     if (logsIn) await logIn(socket);
     const isKnown = logsIn || !needsLogin;
@@ -209,26 +238,6 @@ class Flood {
     this.frames += wanted;
     socket.write(Buffer.concat(chunks));
   }
-}
-
-async function open(port: number, isSpeakingTls: boolean): Promise<Socket> {
-  const socket = isSpeakingTls
-    ? connectTls({ port, host: HOST, servername: 'localhost', rejectUnauthorized: false })
-    : createConnection({ port, host: HOST, noDelay: true });
-  // Being cut off is what these connections are for.
-  socket.on('error', () => undefined).resume();
-  await heard(socket, isSpeakingTls ? 'secureConnect' : 'connect');
-  return socket;
-}
-
-/** Waits until something happens to a socket, or it has gone, or for as long as one waits here. */
-async function heard(socket: Socket, event: 'connect' | 'secureConnect' | 'data' | 'close'): Promise<void> {
-  if (socket.destroyed) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const late = setTimeout(resolve, PATIENCE_MS);
-  socket.once(event, () => resolve()).once('close', () => resolve());
-  await promise;
-  clearTimeout(late);
 }
 
 /** Logs in as it should be, so that what comes then is taken for requests. */

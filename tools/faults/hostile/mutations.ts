@@ -28,13 +28,19 @@ const MUTATIONS: readonly Mutation[] = [
 
 /** A frame that nobody should send, size in front; one in forty has a wrong size. */
 export function mutated(corpus: readonly Buffer[], random: Random): Buffer {
-  let frame = any(corpus, random);
-  for (let times = 1 + random.nextInt(3); times > 0; times -= 1) {
-    frame = (MUTATIONS[random.nextInt(MUTATIONS.length)] as Mutation)(frame, corpus, random);
-  }
+  const frame = mutatedBytes(corpus, random);
   const isWrong = random.nextInt(40) === 0;
   const sizeBytes = isWrong ? (TELLING[random.nextInt(TELLING.length)] ?? 0) : frame.length;
   return Buffer.concat([int32(sizeBytes), frame], SIZE_BYTES + frame.length);
+}
+
+/** One of these that somebody has changed, without a size. */
+export function mutatedBytes(corpus: readonly Buffer[], random: Random): Buffer {
+  let bytes = any(corpus, random);
+  for (let times = 1 + random.nextInt(3); times > 0; times -= 1) {
+    bytes = (MUTATIONS[random.nextInt(MUTATIONS.length)] as Mutation)(bytes, corpus, random);
+  }
+  return bytes;
 }
 
 function any(corpus: readonly Buffer[], random: Random): Buffer {
