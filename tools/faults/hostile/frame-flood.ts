@@ -11,6 +11,7 @@ import { AUDIENCE, TokenProvider } from '../../compat/secured/token-provider.ts'
 import { freePort } from '../../kafka/index.ts';
 import { root } from '../../source/index.ts';
 import { canMeasureProcesses, SpawnedBroker, usageOf } from '../spawned-broker.ts';
+import type { FrameFloodOptions, Ports } from './flood-options.ts';
 import { HonestClient, type HonestReport } from './honest-client.ts';
 import { HOST, heard, openSocket } from './hostile-socket.ts';
 import { LoginFlood, MECHANISMS } from './login-flood.ts';
@@ -24,16 +25,6 @@ const FRAMES_BEFORE_LOGIN = 8;
 const FRAMES_AFTER_LOGIN = 200;
 /** Over and above a broker that has seen a part of it. */
 const GROWTH_BYTES_MAX = 128 * MIB;
-
-export interface FrameFloodOptions {
-  readonly frames: number;
-  readonly seed: number;
-  /** How long the honest client is measured without anybody beside it. */
-  readonly quietMs: number;
-  /** Frames of logins alone, each where its login is, and the first bytes of TLS. */
-  readonly isBeforeLogin?: boolean;
-  readonly print: (line: string) => void;
-}
 
 /** What a flood has done. */
 export interface FrameFloodReport {
@@ -54,13 +45,6 @@ export interface FrameFloodReport {
   readonly isFlat: boolean;
   readonly quiet: HonestReport;
   readonly flooded: HonestReport;
-}
-
-export interface Ports {
-  readonly plain: number;
-  readonly tls: number;
-  readonly sasl: number;
-  readonly saslTls: number;
 }
 
 /** Sends so many hostile frames to a secured broker of its own. */

@@ -9,7 +9,7 @@ import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'nod
 import { type Random, seededRandom } from '@millrace/ports';
 import { ApiVersions, decodeResponseFrame, encodeRequest, SaslAuthenticate, SaslHandshake } from '@millrace/protocol';
 import { canMeasureProcesses, type SpawnedBroker, usageOf } from '../spawned-broker.ts';
-import type { FrameFloodOptions, Ports } from './frame-flood.ts';
+import type { FrameFloodOptions, Ports } from './flood-options.ts';
 import { HOST, openSocket } from './hostile-socket.ts';
 import { mutated, mutatedBytes } from './mutations.ts';
 
@@ -193,7 +193,7 @@ class HonestLogin {
   readonly #token: string;
   readonly #nonce: string;
   #at = 0;
-  #message = Buffer.alloc(0);
+  #message: Buffer = Buffer.alloc(0);
 
   constructor(mechanism: Mechanism, handshakeVersion: number, random: Random, token: string) {
     this.#mechanism = mechanism;
@@ -272,7 +272,7 @@ class HonestLogin {
     return Buffer.from(kind.endsWith('first') ? `n,,${bare}` : this.#scramFinal(bare, this.#challenge(heard)));
   }
 
-  #challenge(heard = Buffer.alloc(0)): string {
+  #challenge(heard: Buffer = Buffer.alloc(0)): string {
     if (this.#handshakeVersion === 0) return heard.subarray(4).toString();
     try {
       const { authBytes } = decodeResponseFrame(SaslAuthenticate, this.#authenticateVersion, heard.subarray(4)).body;

@@ -4,7 +4,15 @@ import { describe, expect, it } from 'vitest';
 import type { CredentialShape } from './invented-credential.ts';
 import { type CheckToken, TokenRefused } from './oauth-bearer.ts';
 import type { ScramMechanism } from './scram-credential.ts';
-import { Client, decoded, PASSWORDS, type Recorded, rowsOf, type ScramChanges, SHAPES } from './testing/gate-client.ts';
+import {
+  Client,
+  decoded,
+  PASSWORDS,
+  type Recorded,
+  rowsOf,
+  type ScramChanges,
+  SHAPES,
+} from './testing/test-gate-client.ts';
 
 const recorded = rowsOf<Recorded>('logins');
 

@@ -14,7 +14,7 @@ import { Metadata, SaslHandshake } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import type { FoundToken } from './scram.ts';
 import { credentialOf, type ScramMechanism } from './scram-credential.ts';
-import { Client, decoded, type Recorded, rowsOf, saltedPassword } from './testing/gate-client.ts';
+import { Client, decoded, type Recorded, rowsOf, saltedPassword } from './testing/test-gate-client.ts';
 
 const SECRET = 'test-secret';
 /** The test's clock goes on by that while a token is looked up. */

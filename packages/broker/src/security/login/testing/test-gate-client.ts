@@ -23,7 +23,7 @@ import { plainLogin } from '../plain.ts';
 import { type FoundToken, scramLogin } from '../scram.ts';
 import { credentialOf, type ScramMechanism } from '../scram-credential.ts';
 
-export const SALT = Buffer.from('0123456789abcdef');
+const SALT = Buffer.from('0123456789abcdef');
 export const PASSWORDS: Readonly<Record<string, string>> = { alice: 'alice-scram-pw', 'o,p=q': 'comma-pw' };
 
 /** What is invented has one of these, as if one half of all users had each. */
