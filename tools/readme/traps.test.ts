@@ -28,11 +28,40 @@ function tests({ shownBy }: Row): (readonly [file: string, words: string])[] {
   );
 }
 
-/** What names something there: the title of a test or of a group of tests, a rule or a fault of the simulator. */
+/** Words of a title say something. */
+const WORDS_CHARS_MIN = 4;
+
+/**
+ * What names something there: the title of a test or of a group of tests, a rule or a fault of the simulator. It stands within a string: what the code
+ * of every test says, as `describe(`, names none.
+ */
 function isNamed(file: string, words: string): boolean {
+  if (words.length < WORDS_CHARS_MIN) return false;
   const lines = readFileSync(join(root, file), 'utf8').split('\n');
-  return lines.some((line) => line.includes(words) && /['"`]/.test(line) && !/^\s*(\/\/|\*|import )/.test(line));
+  return lines.some(
+    (line) => !/^\s*(\/\/|\*|import )/.test(line) && stringsIn(line).some((text) => text.includes(words)),
+  );
 }
+
+/** The strings in a line of code. */
+function stringsIn(line: string): string[] {
+  return Array.from(line.matchAll(/(['"`])((?:\\.|(?!\1).)*)\1/g), ([, , text = '']) => text);
+}
+
+describe('words that are to name a test', () => {
+  const file = 'packages/broker/src/cluster/inter-broker-versions.test.ts';
+
+  it.each([
+    ['speaks what that release spoke', true],
+    ['inter.broker.protocol.version', true],
+    ['describe(', false],
+    ['expect(interBrokerVersions', false],
+    ['%s', false],
+    ['no test of this name', false],
+  ])('%j: %j', (words, isName) => {
+    expect(isNamed(file, words)).toBe(isName);
+  });
+});
 
 describe.each([
   ['Traps', 50],

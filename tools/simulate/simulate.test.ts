@@ -10,6 +10,8 @@ const SEEDS = Number(process.env['MILLRACE_SIMULATE_SEEDS'] ?? 300);
 const SECONDS = Number(process.env['MILLRACE_SIMULATE_SECONDS'] ?? 30);
 /** A world of three brokers costs as much as several of one. */
 const CLUSTER_SEEDS = Math.ceil(SEEDS / 5);
+/** Larger ones cost more still, and have three replicas of each partition on some of them. */
+const LARGER_CLUSTER_SEEDS = Math.ceil(SEEDS / 100);
 /** A mutant must be caught within this many seeds. */
 const MUTANT_SEEDS = 400;
 /** One of replication or of the controller by its rule, within this many. */
@@ -68,6 +70,23 @@ describe('worlds of three brokers', () => {
       expect(sum.sums['crashes']).toBeGreaterThan(10);
     },
     (SECONDS + 60) * 1000,
+  );
+});
+
+describe.each([4, 5])('worlds of %i brokers, with three replicas of each partition', (brokers) => {
+  it(
+    'end without a violation, with rubbish in the metadata too',
+    async () => {
+      const seeds = { from: 1, seeds: LARGER_CLUSTER_SEEDS, seconds: SECONDS, buildName: 'sound' };
+      const { failures, sum } = await runCampaign({ ...EVERYTHING, ...seeds, brokers, faults: faultKinds });
+      const told = failures.map(
+        ({ seed, violations: [first] }) =>
+          `pnpm simulate --brokers ${brokers} --faults everything --seed ${seed}: ${first?.anomaly}: ${first?.message}`,
+      );
+      expect(told).toEqual([]);
+      expect(sum.sums['crashes']).toBeGreaterThan(2);
+    },
+    (SECONDS + 120) * 1000,
   );
 });
 

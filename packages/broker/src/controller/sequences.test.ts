@@ -1,10 +1,12 @@
 /**
- * A controller of ours is held to what Apache Kafka 3.9.1 said and wrote, but for differences on purpose, each with its reason. One stays
- * out: commands that wait for a broker are joined (`CommandQueue`), which depends on how fast it answers, and each is told by itself here.
+ * A controller of ours is held to what Apache Kafka 3.9.1 said and wrote, but for differences on purpose, each with its reason. One is apart:
+ * commands that wait for a broker are joined (`CommandQueue`), which depends on how fast it answers. Each is told by itself while ours are held
+ * to Kafka's, and what is sent of the same commands at other paces is held to them.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Asked, Asks } from '../testing/test-captured-asks.ts';
 import {
+  type Command,
   capturedApis,
   capturedCommands,
   capturedRequests,
@@ -15,6 +17,7 @@ import {
   type State,
 } from '../testing/test-captured-cluster.ts';
 import { CASTS, type Cast, Walk } from '../testing/test-captured-walk.ts';
+import { commandLines, sentAtPace, toldAtEnds, toldTooEarly } from '../testing/test-joined-commands.ts';
 
 /** What one broker is told, or what is written, without what a difference on purpose takes out of it. */
 interface Difference {
@@ -276,6 +279,8 @@ function askedAlike(
 
 interface Walked {
   readonly sides: Map<string, Sides>;
+  /** What our controllers said in each scenario. */
+  readonly said: ReadonlyMap<string, readonly Command[]>;
   /** What brokers ask one another, with its version. */
   readonly asked: ReadonlySet<string>;
   /** How their fetches look. */
@@ -302,7 +307,8 @@ async function walked(cast: Cast): Promise<Walked> {
       asked: { kafka: asks.kafka.asked(capturedRequests(name)), ours: asks.ours.asked(requests) },
     });
   }
-  return { sides, asked, fetches: { kafka: asks.kafka.fetches, ours: asks.ours.fetches } };
+  const said = new Map([...heard].map(([name, { commands }]) => [name, commands]));
+  return { sides, said, asked, fetches: { kafka: asks.kafka.fetches, ours: asks.ours.fetches } };
 }
 
 /** What the walk does not lead to, connections, and what brokers of ours do not ask: see `ids`. */
@@ -311,13 +317,20 @@ const UNASKED = /^(ApiVersions|AllocateProducerIds) /;
 /** Brokers of ours ask one another in which version they take markers, since the newest tells of epochs that rise with each transaction (KIP-890). */
 const NEWER = new Map([['WriteTxnMarkers 1', 'WriteTxnMarkers 2']]);
 
+/** A broker answers one command whenever so many have come; the last of them has not answered any when all have come. */
+const PACES = [2, 3, 10, Number.POSITIVE_INFINITY];
+
+/** A walk takes seconds, if the machine has them to give. */
+const WALK_MS_MAX = 240_000;
+
 describe.each(CASTS)('a controller under inter.broker.protocol.version $release, $kind', (cast) => {
   let sides: Map<string, Sides>;
+  let said: Walked['said'];
   let asked: ReadonlySet<string>;
   let fetches: Walked['fetches'];
   beforeAll(async () => {
-    ({ sides, asked, fetches } = await walked(cast));
-  });
+    ({ sides, said, asked, fetches } = await walked(cast));
+  }, WALK_MS_MAX);
 
   it('has followers that fetch as those of Kafka do, but wait no longer than until a partition that is held back is due', () => {
     const ours = fetches.ours.filter((shape) => !/^for [1-4]?\d?\d ms/.test(shape));
@@ -355,6 +368,26 @@ describe.each(CASTS)('a controller under inter.broker.protocol.version $release,
       expect(textOf(without(names, both.ours, 'ours', found))).toBe(kafka);
       // What differs no longer has no place in the list.
       expect([...found].sort()).toEqual(names.toSorted());
+    },
+  );
+
+  it.each(PACES)(
+    'tells a broker the same in fewer commands when it answers one of %s, each leader before all others',
+    (pace) => {
+      let [given, joined] = [0, 0];
+      for (const scenario of cast.scenarios) {
+        for (const line of commandLines(said.get(`${cast.prefix}${scenario}`) ?? [])) {
+          const sent = sentAtPace(line, pace);
+          expect(toldAtEnds(sent)).toEqual(toldAtEnds(line));
+          // A broker that comes back is told of everything before it is ordered anything, by Kafka too.
+          const early = toldTooEarly(line, line);
+          expect(toldTooEarly(sent, line).filter((epoch) => !early.includes(epoch))).toEqual([]);
+          given += line.length;
+          joined += line.length - sent.length;
+        }
+      }
+      expect(given).toBeGreaterThan(30);
+      expect(joined).toBeGreaterThan(0);
     },
   );
 });
