@@ -176,6 +176,7 @@ export class GroupMember {
    * at a join, and its commit may be acknowledged after the member has asked where to begin; so it counts from the next join on.
    */
   #joined: Map<number, number | undefined> = new Map();
+  #joinedAtMs = 0;
   #recordsRead = 0;
 
   constructor(target: LoadTarget, group: string) {
@@ -201,6 +202,7 @@ export class GroupMember {
     await this.#consumer.connect();
     await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
     this.#consumer.on(this.#consumer.events.GROUP_JOIN, () => {
+      this.#joinedAtMs = performance.now();
       this.#joined = new Map(Array.from({ length: partitions }, (_, each) => [each, this.#committed(each)]));
     });
     await this.#consumer.run({
@@ -212,7 +214,8 @@ export class GroupMember {
         const { partition } = batch;
         const joined = this.#joined;
         const first = Number(batch.firstOffset());
-        ledger.checkCommitted(`${this.group} (position)`, partition, joined.get(partition), first);
+        const expected = joined.get(partition);
+        if (expected !== undefined && first < expected) await this.#wentBack(partition, expected, first);
         this.#recordsRead += batch.messages.length;
         const offset = Number(batch.lastOffset()) + 1;
         await this.#consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
@@ -222,12 +225,38 @@ export class GroupMember {
     });
   }
 
+  /** Tells with it what the group has committed now: whether that has gone back, or the member only reads again what it has read. */
+  async #wentBack(partition: number, expected: number, first: number): Promise<void> {
+    const { topic, ledger, bootstrapServers } = this.#target;
+    const sinceMs = Math.round(performance.now() - this.#joinedAtMs);
+    const now = await committedNow(bootstrapServers, this.group, topic, partition).catch(String);
+    ledger.violation(
+      `group ${this.group} read partition ${partition} from ${first} after it had committed ${expected}, ${sinceMs} ms after its member had ` +
+        `joined; what it has committed now: ${now ?? 'nothing'}`,
+    );
+  }
+
   #committed(partition: number): number | undefined {
     return this.#target.ledger.committedOffset(this.group, partition);
   }
 
   async stop(): Promise<void> {
     await this.#consumer.disconnect();
+  }
+}
+
+async function committedNow(
+  bootstrapServers: string,
+  group: string,
+  topic: string,
+  partition: number,
+): Promise<number | undefined> {
+  const admin = new Admin({ bootstrapServers });
+  try {
+    const offsets = await admin.listGroupOffsets(group);
+    return offsets.find((each) => each.topic === topic && each.partition === partition)?.offset;
+  } finally {
+    await admin.close();
   }
 }
 
