@@ -34,6 +34,10 @@ export const REFUSALS = {
     ko: '{topic}-{partition}의 오프셋 {offset}을(를) 읽지 못했습니다. 리더가 없거나 응답하지 않습니다. 잠시 후 다시 시도하세요.',
   },
   noAddress: { en: 'There is no {method} {path}', ko: '없는 주소입니다: {method} {path}' },
+  noEnds: {
+    en: 'Nothing was moved: where partitions {all} of {topic} end is not known, for their leaders are gone, or do not answer. Move the others by hand, or try again in a moment',
+    ko: '옮기지 않았습니다. {topic}의 파티션 {all}은(는) 리더가 없거나 응답하지 않아 끝을 알 수 없습니다. 나머지는 파티션마다 직접 옮기거나 잠시 후 다시 시도하세요.',
+  },
   nothingHere: { en: 'There is nothing here', ko: '여기에는 아무것도 없습니다.' },
   noFile: { en: 'There is no such file of the page', ko: '페이지에 그런 파일이 없습니다.' },
   badAddress: {

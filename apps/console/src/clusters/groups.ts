@@ -208,9 +208,10 @@ export async function resetOffsets(cluster: Cluster, reset: Reset): Promise<Rese
     offsetsOf(admin, places),
     admin.listGroupOffsets(reset.group, places),
   ]);
+  const byHand = new Map(reset.offsets?.map(({ partition, offset }) => [partition, offset]));
+  refuseUnknown(reset, places, offsets, byHand);
   const from = new Map(committed.map((place) => [placeName(place), place.offset]));
   const byTime = reset.to === 'time' ? await offsetsAtTime(cluster, places, reset.at ?? 0) : new Map<string, number>();
-  const byHand = new Map(reset.offsets?.map(({ partition, offset }) => [partition, offset]));
   const rows = places.flatMap((place): ResetRow[] => {
     const name = placeName(place);
     const found = offsets.get(name);
@@ -232,6 +233,18 @@ export async function resetOffsets(cluster: Cluster, reset: Reset): Promise<Rese
     cluster.forget();
   }
   return rows;
+}
+
+/** Nobody is to think that all partitions were moved where some could not be asked where they end. */
+function refuseUnknown(
+  { topic, to }: Reset,
+  places: readonly TopicPartition[],
+  offsets: Offsets,
+  byHand: ReadonlyMap<number, number>,
+): void {
+  const wanted = places.filter(({ partition }) => to !== 'each' || byHand.has(partition));
+  const unknown = wanted.filter((place) => !offsets.has(placeName(place))).map(({ partition }) => partition);
+  if (unknown.length > 0) throw refusal('CONSOLE_NOT_READ', 'noEnds', { topic, all: unknown.join(', ') });
 }
 
 async function offsetsAtTime(

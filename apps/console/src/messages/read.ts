@@ -65,6 +65,8 @@ export async function readMessages(request: ReadRequest, listener: ReadListener)
     const isBackwards = plan.from === 'newest';
     const readable = isBackwards ? endsAtCursor(whole, plan) : await startsAt(request, plan, whole);
     const read = new PageRead(request, filter, listener, readable);
+    // Whoever waits for the first records sees for how many, and can end it.
+    read.tellProgress();
     const end = await (isBackwards ? read.backwards() : read.forwards());
     await read.settled();
     return end;
@@ -207,6 +209,10 @@ class PageRead {
   async #tell(messages: readonly Message[]): Promise<void> {
     if (messages.length > 0) await this.#listener.messages?.(messages);
     if (this.#listener.marks !== undefined) this.#marks.add(messages);
+    this.tellProgress();
+  }
+
+  tellProgress(): void {
     this.#listener.progress?.({ scanned: this.#scanned, total: this.#total });
   }
 

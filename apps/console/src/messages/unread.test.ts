@@ -5,6 +5,7 @@ import { startBroker, startCluster, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Message, ReadPlan } from '../api/contract.ts';
 import { Cluster } from '../clusters/cluster.ts';
+import { resetOffsets } from '../clusters/groups.ts';
 import { holdsNothingFrom } from './batch-look.ts';
 import { readMessages, readRecord, tailMessages } from './read.ts';
 import { readTurns } from './turns.ts';
@@ -91,6 +92,22 @@ describe('a read whose leader is slow', () => {
     const unread = [0, 1].map((partition) => ({ partition, why: 'noAnswer' }));
     expect(found).toMatchObject({ total: 0, cursor: null, unread, places: [] });
     expect((await read(cluster, 'two', { from: 'beginning' })).places).toEqual(['0:0', '1:0']);
+  });
+
+  it('and so does a reset, which moves nothing of a topic of which it would leave some out', async () => {
+    await cluster.admin.alterGroupOffsets('billing', [{ topic: 'two', partition: 0, offset: 1 }]);
+    const move = { group: 'billing', topic: 'two', dryRun: false };
+    broker.failNext('ListOffsets', 'NOT_LEADER_OR_FOLLOWER', { times: 1000 });
+    await expect(resetOffsets(cluster, { ...move, to: 'earliest' })).rejects.toMatchObject({
+      code: 'CONSOLE_NOT_READ',
+    });
+    const byHand = [{ partition: 1, offset: 0 }];
+    await expect(resetOffsets(cluster, { ...move, to: 'each', offsets: byHand })).rejects.toThrow(
+      'partitions 1 of two',
+    );
+    broker.clearFaults();
+    expect(await cluster.admin.listGroupOffsets('billing')).toMatchObject([{ partition: 0, offset: 1 }]);
+    expect(await resetOffsets(cluster, { ...move, to: 'earliest' })).toHaveLength(2);
   });
 
   it('does not wait where the last offsets hold no record that anybody sees', async () => {
