@@ -22,6 +22,8 @@ export const PAGES: readonly string[] = [
   'README.md',
   'docs/coming-from-kafkajs.md',
   'docs/security.md',
+  'docs/programs.md',
+  'docs/testing.md',
   ...packages.map((name) => `packages/${name}/README.md`),
 ];
 
