@@ -101,7 +101,9 @@ export async function tails(args: string[]): Promise<void> {
     console.log(
       `${now} MiB  after ${seconds} s of ${rate} records of ${VALUE.length} B a second; at its most ${most} MiB`,
     );
-    console.log(`${counts.map((count) => count()).join(', ')} of ${seconds * rate} records seen`);
+    const seen = counts.map((count) => count());
+    console.log(`${seen.join(', ')} of ${seconds * rate} records seen`);
+    process.exitCode = seen.every((count) => count === seconds * rate) ? 0 : 1;
   } finally {
     child.kill();
     await cluster.close();
