@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { type Adoption, adoptLogs, type BrokerConfig, type FoundLog } from '@millrace/broker';
-import { identifyLogFolder } from '@millrace/log';
+import { type Adoption, adoptLogs, type BrokerConfig } from '@millrace/broker';
 import {
   assertStoreFolder,
   type ExportedNode,
@@ -12,12 +11,13 @@ import {
 } from '@millrace/metadata';
 import { isLocked, NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { type BrokerProcessOptions, readSettings } from './broker-process.ts';
+import { memberLogs } from './local-cluster/member-logs.ts';
 import { METADATA_FOLDER } from './metadata-engine.ts';
 import { StartError } from './start-error.ts';
 
 /** What {@link MetadataFiles.restore} has done, or would do. */
 export interface Restoration extends RewriteResult, Adoption {
-  /** Partitions whose logs were found. */
+  /** Logs that were found, of all members of a local cluster. */
   readonly logs: number;
 }
 
@@ -73,7 +73,8 @@ export class MetadataFiles {
   async restore(options: { readonly from?: readonly ExportedNode[]; readonly dryRun: boolean }): Promise<Restoration> {
     await this.#assertLogDirs();
     const { from, dryRun } = options;
-    const { logs, brokerId = this.#brokerId, clusterId } = await this.#identify();
+    const found = await memberLogs(this.#disk, this.#logDirs, this.#brokerId);
+    const { logs, brokerId = this.#brokerId, clusterId } = found;
     let adoption: Adoption = { topics: [], raised: 0 };
     const written = await rewriteStore({
       folder: this.folder,
@@ -93,17 +94,6 @@ export class MetadataFiles {
       },
     });
     return { ...written, ...adoption, logs: logs.length };
-  }
-
-  async #identify(): Promise<{ logs: FoundLog[]; brokerId?: number; clusterId?: string }> {
-    const logs: FoundLog[] = [];
-    let owner: { brokerId?: number; clusterId?: string } = {};
-    for (const folder of this.#logDirs) {
-      const identity = await identifyLogFolder(this.#disk, folder);
-      logs.push(...identity.partitions);
-      owner = { ...identity.owner, ...owner };
-    }
-    return { logs, ...owner };
   }
 
   async #assertThere(): Promise<void> {

@@ -1,11 +1,4 @@
-import {
-  type BatchWork,
-  type LogBounds,
-  LogManager,
-  logFolderOwner,
-  type PartitionLog,
-  type SliceCleaner,
-} from '@millrace/log';
+import { type BatchWork, type LogBounds, LogManager, logFolderOwner, type SliceCleaner } from '@millrace/log';
 import type { MetadataStore } from '@millrace/metadata';
 import type { RequestHandler } from '@millrace/network';
 import { type Clock, type Disk, guardedLogger, type Random } from '@millrace/ports';
@@ -33,6 +26,7 @@ import { GroupCoordinator } from './groups/group-coordinator.ts';
 import { advertisedApis } from './handlers/registry.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import { followSettings, liveLogOptions, takeUpAgain } from './live-settings.ts';
+import { assertAllKnown, foundLogs, tellFounded } from './logs-and-store.ts';
 import { MoveReports } from './move-reports.ts';
 import { failedFolder, OpeningReports } from './opening-reports.ts';
 import { FetchWaits } from './replicas/fetch-waits.ts';
@@ -51,11 +45,10 @@ import type { LogLevelControl } from './shared/log-level.ts';
 import type { Logger } from './shared/logger.ts';
 import { type Metrics, noMetrics } from './shared/metrics.ts';
 import { TurnLine } from './shared/turns.ts';
-import type { FoundLog } from './store/adopt-logs.ts';
 import { ConsumerOffsets } from './store/consumer-offsets.ts';
 import { type KnownTopicId, topicIds } from './store/known-topic-ids.ts';
 import { LogDirNotifier } from './store/log-dir-notifier.ts';
-import { assertLogsKnown } from './store/logs-known.ts';
+import { OwnEpochs } from './store/own-epochs.ts';
 import { clusterId, makePersistentNodes, registerBroker } from './store/registration.ts';
 import { SessionKeeper } from './store/session-keeper.ts';
 import { TRANSACTION_VERSION_MAX } from './store/transaction-level.ts';
@@ -170,6 +163,8 @@ export class Broker {
   readonly #options: BrokerOptions;
   readonly #storageReports: StorageReports;
   #running: Running | undefined;
+  /** What the store is held against, once the logs are open. */
+  #epochs: OwnEpochs | undefined;
   #clusterId: string | null = null;
   #isStopped = false;
   #handedOver: Promise<void> | undefined;
@@ -201,7 +196,8 @@ export class Broker {
   async start(options: BrokerStartOptions = {}): Promise<void> {
     const { config, clock, random, metadataStore: store, logger } = this.#options;
     await makePersistentNodes(store);
-    this.#clusterId = await clusterId(store, random, config.clusterId ?? (await this.#folderClusterId()));
+    const wantedId = config.clusterId ?? (await this.#folderClusterId());
+    this.#clusterId = await clusterId(store, random, wantedId, (id) => tellFounded(id, this.#options));
     const accessRules = this.#newAccessRules();
     // Before anybody is served: a rule that is not known yet may be one that denies.
     await accessRules?.start();
@@ -210,8 +206,11 @@ export class Broker {
     const logs = this.#newLogManager(this.#clusterId, configs);
     await logs.open();
     try {
-      if (this.#options.ownsMetadata === true) await this.#assertLogsKnown(logs);
-      this.#running = await this.#startRooms(this.#clusterId, configs, logs, { ...options, accessRules });
+      if (this.#options.ownsMetadata === true) await assertAllKnown(logs, { ...this.#options, store });
+      this.#epochs = new OwnEpochs(store, () => foundLogs(logs), logger);
+      const running = await this.#startRooms(this.#clusterId, configs, logs, { ...options, accessRules });
+      exposeRooms(running.services, running.controller, logs);
+      this.#running = running;
     } catch (error) {
       configs.stop();
       accessRules?.stop();
@@ -337,16 +336,6 @@ export class Broker {
     });
   }
 
-  #assertLogsKnown(logs: LogManager): Promise<void> {
-    const { metadataStore, logger } = this.#options;
-    return assertLogsKnown(metadataStore, foundLogs(logs), {
-      logger,
-      correct: async ({ log }, topicId) => {
-        if (log.state === 'online') await logs.correctTopicId(log, topicId);
-      },
-    });
-  }
-
   /** A store of its own that is new takes the id that the log folders have: it may be to be restored from them. */
   async #folderClusterId(): Promise<string | null> {
     const { ownsMetadata, disk, config } = this.#options;
@@ -392,6 +381,7 @@ export class Broker {
       logger,
       controller: () => controller,
       storageReports: this.#storageReports,
+      onBehind: () => this.#epochs?.raiseSoon(),
       onOnlineChanged: () => this.#running?.logDirs.notify(),
     });
     const { replicas } = replication;
@@ -424,7 +414,6 @@ export class Broker {
     await session.start();
     await transactions.level.load();
     await controller.start();
-    exposeRooms(services, controller, logs);
     return {
       services,
       handler: new BrokerRequestHandler(services, await openLoginGate(services, store, this.#options.loadSigningKeys)),
@@ -564,6 +553,8 @@ export class Broker {
     const broker = this.#liveBroker(endpoints);
     let formerSession: string | undefined;
     const register = async (): Promise<number> => {
+      // Before a controller can tell it of a leader in an epoch that has been.
+      await this.#epochs?.raise();
       const brokerEpoch = await registerBroker({
         store,
         clock,
@@ -587,12 +578,5 @@ export class Broker {
   #rooms(): Running {
     if (this.#running !== undefined) return this.#running;
     throw new BrokerFault('BROKER_NOT_RUNNING', 'The broker has not started: await start() first', { retriable: true });
-  }
-}
-
-function* foundLogs(logs: LogManager): Generator<FoundLog & { readonly log: PartitionLog }> {
-  for (const log of logs.logs) {
-    const { topic, partition, topicId, latestEpoch } = log;
-    yield { topic, partition, topicId, leaderEpoch: latestEpoch, log };
   }
 }

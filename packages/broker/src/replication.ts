@@ -35,6 +35,8 @@ export interface ReplicationOptions {
   readonly logger: Logger;
   /** This broker's own controller, which is asked without the network. */
   readonly controller: () => Controller;
+  /** See {@link ReplicaManagerOptions.onBehind}. */
+  readonly onBehind: () => void;
   /** See {@link ReplicaManagerOptions.onOnlineChanged}. */
   readonly onOnlineChanged: () => void;
   /** Where want of room is told of. */
@@ -80,6 +82,7 @@ export class Replication {
     this.replicas = new ReplicaManager({
       ...parts,
       registration,
+      onBehind: options.onBehind,
       onOnlineChanged: options.onOnlineChanged,
       storageReports: options.storageReports,
       metrics,

@@ -2,7 +2,8 @@ import { rmSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BrokerConfig, BrokerEndpoint, Logger } from '@millrace/broker';
+import { assertLogsKnown, type BrokerConfig, type BrokerEndpoint, type FoundLog, type Logger } from '@millrace/broker';
+import type { MetadataStore } from '@millrace/metadata';
 import { makeFolders, NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
 import { type BrokerProcessOptions, openLoggerFor, readSettings } from '../broker-process.ts';
@@ -13,8 +14,12 @@ import { onStopSignals, Terminal } from '../stop-signals.ts';
 import { ClusterHttp } from './cluster-http.ts';
 import { untilPortsAreFree } from './free-ports.ts';
 import { refuseLeftOut } from './left-out.ts';
+import { memberLogs } from './member-logs.ts';
 import { memberPorts, memberSettings } from './member-settings.ts';
 import { MemberStartError, type ReadyMember, Supervisor } from './supervisor.ts';
+
+/** The broker whose folders are the cluster's. */
+const FIRST_BROKER_ID = 1;
 
 /** How a local cluster is started. */
 export interface LocalClusterOptions extends BrokerProcessOptions {
@@ -65,6 +70,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     });
     closers.push(() => store.close());
     await refuseLeftOut(store, folder, options.brokers);
+    await unlessInterrupted(holdAgainstLogs(store, config, logger));
     const metadataSocket = await serveMetadata(store, `${folder}/${METADATA_FOLDER}`, closers);
     const plan = {
       config,
@@ -102,6 +108,26 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   }
 }
 
+/**
+ * Holds the metadata against the logs of all members before any of them leads: only here all of them can be seen. An older copy of it that
+ * somebody has put back would have leaders lead in epochs that have been.
+ */
+async function holdAgainstLogs(store: MetadataStore, { logDirs }: BrokerConfig, logger: Logger): Promise<void> {
+  const disk = new NodeDisk();
+  const logs: FoundLog[] = [];
+  for (const folder of logDirs) {
+    // Its broker makes it.
+    if ((await disk.stat(folder)) === undefined) continue;
+    try {
+      logs.push(...(await memberLogs(disk, [folder], FIRST_BROKER_ID)).logs);
+    } catch (err) {
+      // It is offline for its brokers, and costs no more than that.
+      logger.warn({ err, folder }, 'What logs know of leader epochs cannot be read in this folder');
+    }
+  }
+  await assertLogsKnown(store, logs, { logger, brokerId: FIRST_BROKER_ID, nowMs: systemClock.now() });
+}
+
 /** Refuses settings that can be a single broker's only, and that nobody would heed here. */
 function refuseOthersSettings({ zookeeperConnect, brokerId, properties }: BrokerConfig, brokers: number): void {
   if (zookeeperConnect) {
@@ -110,7 +136,7 @@ function refuseOthersSettings({ zookeeperConnect, brokerId, properties }: Broker
       '--brokers keeps the metadata itself, and zookeeper.connect names an ensemble. Leave out one of the two',
     );
   }
-  if (brokerId === 1) return;
+  if (brokerId === FIRST_BROKER_ID) return;
   const name = properties['node.id'] === undefined ? 'broker.id' : 'node.id';
   throw new StartError(
     'START_CONFIG_INVALID',

@@ -262,10 +262,14 @@ export class ControllerTerm {
     const changed = new Set(
       notes.flat().flatMap(({ topic, partition }) => this.context.partition(topic, partition) ?? []),
     );
+    const epochs = new Map(Array.from(changed, (partition) => [partition, partition.leaderEpoch]));
     await this.#states.read(changed);
     const commands = this.#tools.commands();
     commands.updateMetadata(this.context.brokers.keys(), changed);
     this.#send(commands);
+    // A broker whose log knows later ones has raised them: whoever leads goes on above that, and is not followed before.
+    const raised = [...changed].filter((partition) => partition.leaderEpoch > (epochs.get(partition) ?? -1));
+    await this.partitions.leadAnew(raised.filter(({ phase }) => phase === 'online'));
     await this.reassignments.maybeComplete(changed);
     await this.#remove(names.map(paths.isrChange));
   }

@@ -133,6 +133,7 @@ async function follower(index: number): Promise<Partition> {
     lagMsMax: 10_000,
     isAlive: () => true,
     isrChanges: { propose: () => new Promise<never>(() => {}) },
+    onBehind: () => {},
     onShort: () => {},
     onIsrCommitted: () => {},
   };

@@ -79,6 +79,7 @@ beforeEach(async () => {
           proposals.push({ change, answer: resolve });
         }),
     },
+    onBehind: () => {},
     onShort: () => {},
     onIsrCommitted: (_partition, before, now) => committed.push([before, now]),
   };
@@ -86,6 +87,26 @@ beforeEach(async () => {
 });
 
 afterEach(() => logs.close());
+
+describe('a replica that is told of an epoch', () => {
+  it('takes none over that its log knows a later one of, and has the store raised', () => {
+    let asked = 0;
+    const identity = { topic: 't', topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', partition: 0, brokerId: BROKER_ID };
+    surroundings = { ...surroundings, onBehind: () => (asked += 1) };
+    log.assignEpoch(9);
+    partition = new Partition(identity, log, surroundings, new TrafficCounters(noMetrics).of('t'));
+    expect([8, 9, 10].map((epoch) => partition.isPast(epoch))).toEqual([true, false, false]);
+    expect(asked).toBe(1);
+    partition.applyState(state({ leaderEpoch: 10 }));
+    expect([9, 10, 11].map((epoch) => partition.isPast(epoch))).toEqual([true, true, false]);
+    expect(asked).toBe(1);
+  });
+
+  it('takes it over where its log’s is one that nobody can have come to', () => {
+    log.assignEpoch(2 ** 30 + 3);
+    expect(partition.isPast(4)).toBe(false);
+  });
+});
 
 describe('the leader of a partition with followers', () => {
   it('moves the high watermark to what all in-sync replicas have', async () => {

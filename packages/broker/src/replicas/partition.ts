@@ -5,6 +5,8 @@ import type {
   LogConfig,
   PartitionLog,
   ProducerDescription,
+  ReadOptions,
+  ReadResult,
   VerificationGuard,
 } from '@millrace/log';
 import { type Clock, invariant } from '@millrace/ports';
@@ -12,6 +14,7 @@ import { ErrorCode } from '@millrace/protocol';
 import { NO_LEADER, type ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { Guard } from '../shared/guard.ts';
+import { plausibleEpoch } from '../store/found-logs.ts';
 import { type FetchedFromLeader, FollowerRole } from './follower-role.ts';
 import type { IsrChanges } from './isr-changes.ts';
 import { type FollowerFetch, LeaderRole } from './leader-role.ts';
@@ -48,6 +51,8 @@ export interface PartitionSurroundings {
   /** Whether a broker is registered, as far as this one knows. */
   readonly isAlive: (brokerId: number) => boolean;
   readonly isrChanges: IsrChanges;
+  /** A controller speaks of an earlier leader epoch than a log knows: what it goes by is older than that. */
+  readonly onBehind: () => void;
   /** There was no room for an append, and has been none for so long. */
   readonly onShort: (partition: Partition, lastedMs: number) => void;
   /** In-sync replicas have come or gone; for metrics and the log. */
@@ -145,6 +150,17 @@ export class Partition {
 
   get leaderEpoch(): number {
     return this.#state?.leaderEpoch ?? -1;
+  }
+
+  /**
+   * Whether a state of this epoch is none to take over: this replica knows it, or a later one, or its log holds records of a later one. Of
+   * two leaders of one epoch no follower could tell the records apart.
+   */
+  isPast(leaderEpoch: number): boolean {
+    if (leaderEpoch <= this.leaderEpoch) return true;
+    if (leaderEpoch >= plausibleEpoch(this.log.latestEpoch)) return false;
+    this.#surroundings.onBehind();
+    return true;
   }
 
   /** Version of the state znode that this replica knows. */
@@ -310,6 +326,16 @@ export class Partition {
 
   describeProducers(): ProducerDescription[] {
     return this.log.describeProducers();
+  }
+
+  /** What comes behind what a fetch was given, for one that has converted all of that into nothing; see `PartitionLog.read`. */
+  readOn(offset: number, bytesMax: number, options: ReadOptions): ReadResult | Promise<ReadResult> {
+    return this.log.read(offset, bytesMax, options);
+  }
+
+  /** Stored batches as messages for clients before Kafka 0.11; see `PartitionLog.convertDown`. */
+  convertDown(...batches: Parameters<PartitionLog['convertDown']>): ReturnType<PartitionLog['convertDown']> {
+    return this.log.convertDown(...batches);
   }
 
   /** Whether a broker may fetch as a follower: the controller has assigned it. */

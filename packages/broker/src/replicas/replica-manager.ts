@@ -76,6 +76,8 @@ export interface ReplicaManagerOptions {
   readonly followers: FollowerFetchers;
   /** What holds replication back while partitions are moved. */
   readonly throttle: { readonly leader: ReplicationThrottle };
+  /** See `PartitionSurroundings.onBehind`. */
+  readonly onBehind: () => void;
   /** Replicas have come to be offline, or are so no more, of which the controller must hear: it asks for the state of all then. */
   readonly onOnlineChanged: () => void;
   readonly storageReports: StorageReports;
@@ -133,14 +135,10 @@ export class ReplicaManager {
     this.#turns = new TurnLine(clock, COORDINATOR_TURNS);
     this.produceHold = new ProduceHold(clock);
     this.#isrReports = new IsrReports(options.logger);
-    this.#isrShrinks = metrics.counter(
-      'kafka_server_replicamanager_isrshrinks_total',
-      'Times that in-sync replicas of a partition led here left',
-    );
-    this.#isrExpands = metrics.counter(
-      'kafka_server_replicamanager_isrexpands_total',
-      'Times that in-sync replicas of a partition led here joined',
-    );
+    const isrChanged = (name: string, verb: string): Counter =>
+      metrics.counter(name, `Times that in-sync replicas of a partition led here ${verb}`);
+    this.#isrShrinks = isrChanged('kafka_server_replicamanager_isrshrinks_total', 'left');
+    this.#isrExpands = isrChanged('kafka_server_replicamanager_isrexpands_total', 'joined');
     const isAlive = (id: number): boolean => cluster.brokers.has(id);
     this.#shortages = new Shortages({ brokerId: options.brokerId, logs: options.logs, isAlive });
     this.#surroundings = {
@@ -150,6 +148,7 @@ export class ReplicaManager {
       lagMsMax,
       isrChanges,
       isAlive,
+      onBehind: options.onBehind,
       onShort: (partition, lastedMs) => this.#lacksRoom(partition, lastedMs),
       onIsrCommitted: (partition, before, now) => this.#isrCommitted(partition, before, now),
     };
@@ -466,7 +465,7 @@ export class ReplicaManager {
 
   async #apply(partition: Partition, state: ReplicaState): Promise<number> {
     const isHalfDone = this.#halfDone.has(partition);
-    if (state.leaderEpoch <= partition.leaderEpoch && !isHalfDone) return ErrorCode.STALE_CONTROLLER_EPOCH;
+    if (!isHalfDone && partition.isPast(state.leaderEpoch)) return ErrorCode.STALE_CONTROLLER_EPOCH;
     const { brokerId, followers, deadlines, lagMsMax } = this.#options;
     if (!state.replicas.includes(brokerId)) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     if (state.replicas.length > 1 && !this.#lagCheck.pending) deadlines.set(this.#lagCheck, lagMsMax / 2);

@@ -2,7 +2,8 @@ import { MemoryMetadataStore } from '@millrace/metadata';
 import { seededRandom } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
 import { type Logger, silentLogger } from '../shared/logger.ts';
-import { adoptLogs, compareWithStore, type FoundLog } from './adopt-logs.ts';
+import { adoptLogs, compareWithStore } from './adopt-logs.ts';
+import type { FoundLog } from './found-logs.ts';
 import { assertLogsKnown } from './logs-known.ts';
 import {
   decodeConfig,
@@ -75,6 +76,74 @@ describe('a store that is made from logs', () => {
   });
 });
 
+describe('a store that is made from the logs of several brokers', () => {
+  /** A log of a broker, with so many records. */
+  const on = (brokerId: number, partition: number, leaderEpoch: number, endOffset: number): FoundLog => ({
+    ...log('a', partition, leaderEpoch),
+    brokerId,
+    endOffset: () => Promise.resolve(endOffset),
+  });
+
+  it('has replicas where the logs lie, and those in sync that have all that any of them has', async () => {
+    const store = new MemoryMetadataStore();
+    // Of partition 1 broker 2 has most; in partition 2 broker 3 has been in an epoch that the longer log of broker 1 has not seen.
+    const logs = [on(1, 0, 4, 10), on(2, 0, 4, 10), on(3, 0, 4, 10), on(1, 1, 4, 8), on(2, 1, 4, 9), on(3, 1, 3, 20)];
+    await adopt(store, [...logs, on(1, 2, 4, 30), on(3, 2, 5, 9)]);
+    const topic = decodeTopic('a', (await store.get(paths.topic('a'))).data);
+    expect(topic.partitions.map(({ replicas }) => replicas)).toEqual([
+      [1, 2, 3],
+      [2, 1, 3],
+      [3, 1],
+    ]);
+    expect(await stateOf(store, 'a', 0)).toMatchObject({ leader: 1, isr: [1, 2, 3], leaderEpoch: 1004 });
+    expect(await stateOf(store, 'a', 1)).toMatchObject({ leader: 2, isr: [2], leaderEpoch: 1004 });
+    expect(await stateOf(store, 'a', 2)).toMatchObject({ leader: 3, isr: [3], leaderEpoch: 1005 });
+  });
+
+  it('has leaders spread where all have the same', async () => {
+    const store = new MemoryMetadataStore();
+    await adopt(
+      store,
+      [1, 2, 3].flatMap((id) => [on(id, 0, 0, 5), on(id, 1, 0, 5), on(id, 2, 0, 5)]),
+    );
+    const leaders = await Promise.all(
+      [0, 1, 2].map(async (partition) => (await stateOf(store, 'a', partition)).leader),
+    );
+    expect(leaders).toEqual([1, 2, 3]);
+  });
+
+  it('takes no log for the one with everything whose epoch is damaged', async () => {
+    const store = new MemoryMetadataStore();
+    await adopt(store, [on(1, 0, 4, 10), on(2, 0, 2 ** 30 + 4, 3)]);
+    expect(await stateOf(store, 'a', 0)).toMatchObject({ leader: 1, isr: [1], leaderEpoch: 1004 });
+  });
+
+  it('has in sync by the logs where the state is an older one, though it had others in sync', async () => {
+    const store = new MemoryMetadataStore();
+    await adopt(store, [on(1, 0, 4, 10), on(2, 0, 4, 10), on(3, 0, 4, 10)]);
+    const behind = encodePartitionState({ ...(await stateOf(store, 'a', 0)), leaderEpoch: 2 });
+    await store.set(paths.partitionState('a', 0), behind, 'any');
+    // Brokers 1 and 3 have been away since.
+    await adopt(store, [on(1, 0, 2, 10), on(2, 0, 5, 12), on(3, 0, 5, 11)]);
+    expect(await stateOf(store, 'a', 0)).toMatchObject({ leader: 2, isr: [2], leaderEpoch: 1005 });
+    // Since then it has moved where the state that is read now knows nothing of.
+    await store.set(paths.partitionState('a', 0), behind, 'any');
+    await adopt(store, [on(4, 0, 9, 12), on(5, 0, 9, 12), on(2, 0, 5, 12)]);
+    expect(await stateOf(store, 'a', 0)).toMatchObject({ leader: 4, isr: [4, 5], leaderEpoch: 1009 });
+    const topic = decodeTopic('a', (await store.get(paths.topic('a'))).data);
+    expect(topic).toMatchObject({ topicId: ID, partitions: [{ replicas: [4, 5, 2] }] });
+  });
+
+  it('keeps who is in sync where the state is not behind', async () => {
+    const store = new MemoryMetadataStore();
+    await adopt(store, [on(1, 0, 4, 10), on(2, 0, 4, 10)]);
+    const state = { ...(await stateOf(store, 'a', 0)), leader: 1, isr: [1] };
+    await store.set(paths.partitionState('a', 0), encodePartitionState(state), 'any');
+    await adopt(store, [on(1, 0, 4, 10), on(2, 0, 4, 12)]);
+    expect(await stateOf(store, 'a', 0)).toMatchObject({ leader: 1, isr: [1] });
+  });
+});
+
 describe('a store that is behind its logs', () => {
   async function oldStore(): Promise<MemoryMetadataStore> {
     const store = new MemoryMetadataStore();
@@ -120,7 +189,10 @@ describe('a store that is behind its logs', () => {
     const store = await oldStore();
     const warnings: string[] = [];
     await assertLogsKnown(store, [log('a', 0, 9)], told({ warn: (_, message) => warnings.push(message) }));
-    expect(await stateOf(store, 'a', 0)).toMatchObject({ leaderEpoch: 9, leader: 7 });
+    expect(await stateOf(store, 'a', 0)).toMatchObject({ leaderEpoch: 1009, leader: 7 });
+    // What nobody's log knows goes on above all that can have been, too.
+    expect(decodeControllerEpoch((await store.get(paths.controllerEpoch)).data)).toBe(1005);
+    expect(decodeProducerIdBlock((await store.get(paths.producerIdBlock)).data)?.last).toBe(NOW_MS);
     expect(warnings).toEqual([expect.stringContaining('behind the leader epochs')]);
     await assertLogsKnown(store, [log('a', 0, 9)], told());
   });
@@ -144,5 +216,5 @@ describe('a store that is behind its logs', () => {
 });
 
 function told(logger: Partial<Logger> = {}) {
-  return { logger: { ...silentLogger, ...logger }, correct: async () => {} };
+  return { logger: { ...silentLogger, ...logger }, brokerId: 7, nowMs: NOW_MS, correct: async () => {} };
 }

@@ -2,6 +2,7 @@ import { isMetadataError, type MetadataStore, type Operation } from '@millrace/m
 import type { Random } from '@millrace/ports';
 import { isInternalTopic } from '../cluster/internal-topics.ts';
 import { randomUuid } from '../shared/uuid.ts';
+import { type FoundLog, type FoundPartition, foundPartition, plausibleEpoch } from './found-logs.ts';
 import { makePersistentNodes } from './registration.ts';
 import {
   decodeControllerEpoch,
@@ -15,19 +16,10 @@ import {
   encodeTopic,
   type LeaderAndIsr,
   paths,
+  type ReplicaAssignment,
   settledAssignment,
   type TopicAssignment,
 } from './znodes.ts';
-
-/** A partition's log as it describes itself. */
-export interface FoundLog {
-  readonly topic: string;
-  readonly partition: number;
-  /** Undefined where `partition.metadata` says none. */
-  readonly topicId: string | undefined;
-  /** The last leader epoch that the log knows; -1 for none. */
-  readonly leaderEpoch: number;
-}
 
 /** What logs know and the metadata store does not. */
 export interface UnknownToStore<Log extends FoundLog = FoundLog> {
@@ -58,7 +50,7 @@ const TOPIC_ID = /^[A-Za-z0-9_-]{22}$/;
  * By how much epochs of controllers and leaders are raised where it is not known how far the last one had come; as many times as the store
  * was restored, since what is restored may be what there was before all of them.
  */
-const EPOCH_LEAP = 1000;
+export const EPOCH_LEAP = 1000;
 
 /** States that are written in one transaction. */
 const STATES_PER_WRITE_MAX = 100;
@@ -84,28 +76,15 @@ export async function compareWithStore<Log extends FoundLog>(
       misnamed.push({ log, topicId: known.topicId });
     }
     const epoch = (await readState(store, topic, partition))?.state.leaderEpoch ?? -1;
-    if (leaderEpoch > epoch) ahead.push(log);
+    if (plausibleEpoch(leaderEpoch) > epoch) ahead.push(log);
   }
   return { unknown, ahead, misnamed };
-}
-
-/** Raises the leader epochs of partitions to what their logs know, so that the next leader's is above it. */
-export async function raiseLeaderEpochs(store: MetadataStore, logs: readonly FoundLog[]): Promise<number> {
-  let raised = 0;
-  for (const { topic, partition, leaderEpoch } of logs) {
-    const present = await readState(store, topic, partition);
-    if (present === undefined || present.state.leaderEpoch >= leaderEpoch) continue;
-    const data = encodePartitionState({ ...present.state, leaderEpoch });
-    await store.set(paths.partitionState(topic, partition), data, { exactly: present.version });
-    raised += 1;
-  }
-  return raised;
 }
 
 /** How {@link adoptLogs} fills in what logs do not say. */
 export interface AdoptOptions {
   readonly logs: readonly FoundLog[];
-  /** Who holds and leads the partitions. */
+  /** Who holds and leads the partitions of which no log says so, or of which there is none. */
   readonly brokerId: number;
   /** What the log folders say; the store's own gives way to it. */
   readonly clusterId?: string | undefined;
@@ -131,88 +110,131 @@ export async function adoptLogs(store: MetadataStore, options: AdoptOptions): Pr
   const { unknown } = await compareWithStore(store, logs);
   const topics: { name: string; partitions: number; missing: number[] }[] = [];
   for (const [name, found] of Map.groupBy(unknown, ({ topic }) => topic)) {
-    topics.push(await adoptTopic(store, name, found, { ...options, controllerEpoch }));
+    topics.push(await adoptTopic(store, name, found, options));
   }
   await takeTopicIds(store, logs);
-  const { ahead } = await compareWithStore(store, logs);
-  const raised = await raiseLeaderEpochs(store, ahead);
-  const isr = [options.brokerId];
-  const fresh = { leader: options.brokerId, leaderEpoch: 0, isr, controllerEpoch, leaderRecoveryState: 0 };
-  await leapLeaderEpochs(store, fresh, logs, leap);
+  const raised = await leapLeaderEpochs(store, logs, { brokerId: options.brokerId, controllerEpoch, epochs: leap });
   return { topics, raised };
+}
+
+/**
+ * Has a store that is an older copy, as logs show that know later leader epochs, go on above all that anybody can remember of the one that
+ * it was put in the place of: its controllers, leaders and producer ids. Resolves with how many leader epochs were behind their logs.
+ */
+export async function goAboveLogs(
+  store: MetadataStore,
+  { logs, brokerId, nowMs }: Pick<AdoptOptions, 'logs' | 'brokerId' | 'nowMs'>,
+): Promise<number> {
+  const controllerEpoch = await leapControllerEpoch(store, EPOCH_LEAP);
+  await leapProducerIds(store, { brokerId, nowMs });
+  return leapLeaderEpochs(store, logs, { brokerId, controllerEpoch, epochs: EPOCH_LEAP });
+}
+
+/** What partitions get of which neither the store nor a log says it, and by how much epochs are raised. */
+interface Leap {
+  readonly brokerId: number;
+  readonly controllerEpoch: number;
+  readonly epochs: number;
 }
 
 /**
  * A log knows the epochs in which it was written to, and clients all that they were told: one that knows a later epoch than the broker
  * takes no metadata from it any more. Partitions that were made after the state that is restored have none; they get one, for the
- * controller would begin theirs at 0.
+ * controller would begin theirs at 0. Resolves with how many states were behind the logs.
  */
-async function leapLeaderEpochs(
-  store: MetadataStore,
-  fresh: LeaderAndIsr,
-  logs: readonly FoundLog[],
-  leap: number,
-): Promise<void> {
-  const logEpochs = new Map(logs.map((log) => [paths.partitionState(log.topic, log.partition), log.leaderEpoch]));
+async function leapLeaderEpochs(store: MetadataStore, logs: readonly FoundLog[], leap: Leap): Promise<number> {
+  const logsOf = Map.groupBy(logs, (log) => paths.partitionState(log.topic, log.partition));
+  let raised = 0;
   let writes: Operation[] = [];
   for (const topic of await store.children(paths.topics)) {
-    const { partitions } = (await readTopic(store, topic)) ?? { partitions: [] };
+    const { topicId, partitions = [] } = (await readTopic(store, topic)) ?? {};
     if (partitions.length > 0) await makeNode(store, paths.partitions(topic));
-    for (let partition = 0; partition < partitions.length; partition += 1) {
+    const settled = [...partitions];
+    for (const [partition, assignment] of partitions.entries()) {
       const path = paths.partitionState(topic, partition);
-      const state = (await readState(store, topic, partition))?.state;
-      const leaderEpoch = Math.max(state?.leaderEpoch ?? 0, logEpochs.get(path) ?? 0) + leap;
-      const data = encodePartitionState({ ...(state ?? fresh), leaderEpoch });
-      if (state === undefined) await makeNode(store, paths.partition(topic, partition));
-      writes.push(state === undefined ? { type: 'create', path, data } : { type: 'set', path, data, expected: 'any' });
+      const present = (await readState(store, topic, partition))?.state;
+      const found = await foundPartition(logsOf.get(path) ?? []);
+      const above = leapt({ assignment, present, found }, leap, topicId !== undefined);
+      settled[partition] = above.assignment;
+      if (above.wasBehind) raised += 1;
+      const data = encodePartitionState(above.state);
+      if (present === undefined) await makeNode(store, paths.partition(topic, partition));
+      writes.push(
+        present === undefined ? { type: 'create', path, data } : { type: 'set', path, data, expected: 'any' },
+      );
       if (writes.length < STATES_PER_WRITE_MAX) continue;
       await store.multi(writes);
       writes = [];
     }
+    const isMoved = settled.some((assignment, partition) => assignment !== partitions[partition]);
+    if (isMoved && topicId !== undefined) await store.set(paths.topic(topic), encodeTopic(topicId, settled), 'any');
   }
   if (writes.length > 0) await store.multi(writes);
+  return raised;
+}
+
+/** A partition as the store has it, and as its logs are. */
+interface KnownPartition {
+  readonly assignment: ReplicaAssignment;
+  readonly present: LeaderAndIsr | undefined;
+  readonly found: FoundPartition;
+}
+
+/**
+ * A partition's state in epochs above all that there were. Who led and was in sync by a state that is behind the logs may have been left
+ * behind since: there the logs say who has everything, and where that is nobody to whom the partition is assigned, who has it at all.
+ */
+function leapt(
+  { assignment, present, found }: KnownPartition,
+  { brokerId, controllerEpoch, epochs }: Leap,
+  canMove: boolean,
+): { readonly state: LeaderAndIsr; readonly assignment: ReplicaAssignment; readonly wasBehind: boolean } {
+  const leaderEpoch = Math.max(present?.leaderEpoch ?? 0, found.leaderEpoch) + epochs;
+  const wasBehind = present !== undefined && found.leaderEpoch > present.leaderEpoch;
+  if (present !== undefined && (!wasBehind || found.complete.length === 0)) {
+    return { state: { ...present, leaderEpoch }, assignment, wasBehind };
+  }
+  const assigned = found.complete.filter((id) => assignment.replicas.includes(id));
+  const isMoved = assigned.length === 0 && found.complete.length > 0 && canMove;
+  const isr = isMoved ? found.complete : assigned;
+  if (isr.length === 0) {
+    const isr = assignment.replicas.includes(brokerId) ? [brokerId] : assignment.replicas;
+    const fresh = { leader: isr[0] as number, isr, controllerEpoch, leaderRecoveryState: 0 };
+    return { state: { ...(present ?? fresh), leaderEpoch }, assignment, wasBehind };
+  }
+  const rest = { controllerEpoch, leaderRecoveryState: 0, ...present };
+  const state = { ...rest, leader: isr[0] as number, isr, leaderEpoch };
+  return { state, assignment: isMoved ? settledAssignment(found.replicas) : assignment, wasBehind };
 }
 
 async function makeNode(store: MetadataStore, path: string): Promise<void> {
   if ((await store.exists(path)) === undefined) await store.create(path, Buffer.alloc(0));
 }
 
+/** Puts a topic, or what it lacks, into the store; the states of its partitions come with all others. */
 async function adoptTopic(
   store: MetadataStore,
   name: string,
   found: readonly FoundLog[],
-  { brokerId, controllerEpoch, random }: AdoptOptions & { readonly controllerEpoch: number },
+  { brokerId, random }: AdoptOptions,
 ): Promise<{ name: string; partitions: number; missing: number[] }> {
   const known = await readTopic(store, name);
   const first = known?.partitions.length ?? 0;
-  const count = Math.max(...found.map(({ partition }) => partition)) + 1;
-  const epochs = new Map(found.map(({ partition, leaderEpoch }) => [partition, leaderEpoch]));
-  const added = Array.from({ length: count - first }, () => settledAssignment([brokerId]));
-  const partitions = [...(known?.partitions ?? []), ...added];
-  const data = encodeTopic(known?.topicId ?? idOf(found) ?? randomUuid(random), partitions);
-  const operations: Operation[] = [];
-  if (known === undefined) {
-    operations.push(
-      { type: 'create', path: paths.topic(name), data },
-      { type: 'create', path: paths.partitions(name), data: Buffer.alloc(0) },
-    );
-  } else {
-    operations.push({ type: 'set', path: paths.topic(name), data, expected: 'any' });
-  }
+  const logsOf = Map.groupBy(found, ({ partition }) => partition);
+  const count = Math.max(...logsOf.keys()) + 1;
+  const partitions = [...(known?.partitions ?? [])];
+  const missing: number[] = [];
   for (let partition = first; partition < count; partition += 1) {
-    const leaderEpoch = Math.max(epochs.get(partition) ?? -1, 0);
-    const isr = [brokerId];
-    const state = encodePartitionState({ leader: brokerId, leaderEpoch, isr, controllerEpoch, leaderRecoveryState: 0 });
-    operations.push(
-      { type: 'create', path: paths.partition(name, partition), data: Buffer.alloc(0) },
-      { type: 'create', path: paths.partitionState(name, partition), data: state },
-    );
+    const logs = logsOf.get(partition);
+    if (logs === undefined) missing.push(partition);
+    const { replicas } = await foundPartition(logs ?? []);
+    partitions.push(settledAssignment(replicas.length === 0 ? [brokerId] : replicas));
   }
-  // One by one: all of a large topic is more than a transaction takes, and nobody else is at this store.
-  for (const operation of operations) await store.multi([operation]);
+  const data = encodeTopic(known?.topicId ?? idOf(found) ?? randomUuid(random), partitions);
+  if (known === undefined) await store.create(paths.topic(name), data);
+  else await store.set(paths.topic(name), data, 'any');
   if (isInternalTopic(name)) await adoptConfig(store, name);
-  const missing = Array.from({ length: count - first }, (_, index) => first + index);
-  return { name, partitions: count, missing: missing.filter((partition) => !epochs.has(partition)) };
+  return { name, partitions: count, missing };
 }
 
 /** An old export may have a topic that was deleted and made anew since: then all of its logs name another id than it does. */
@@ -254,7 +276,10 @@ async function leapControllerEpoch(store: MetadataStore, leap: number): Promise<
   return epoch;
 }
 
-async function leapProducerIds(store: MetadataStore, { brokerId, nowMs }: AdoptOptions): Promise<void> {
+async function leapProducerIds(
+  store: MetadataStore,
+  { brokerId, nowMs }: Pick<AdoptOptions, 'brokerId' | 'nowMs'>,
+): Promise<void> {
   const present = decodeProducerIdBlock((await contentOf(store, paths.producerIdBlock)) ?? Buffer.alloc(0));
   const last = Math.max(present?.last ?? -1, Math.trunc(nowMs));
   await store.set(paths.producerIdBlock, encodeProducerIdBlock({ brokerId, first: last, last }), 'any');

@@ -44,12 +44,21 @@ export async function makePersistentNodes(store: MetadataStore): Promise<void> {
   }
 }
 
-/** The cluster's id; the first broker that asks sets it to `wanted`, or to a random one. */
-export async function clusterId(store: MetadataStore, random: Random, wanted: string | null): Promise<string> {
+/**
+ * The cluster's id; the first broker that asks sets it to `wanted`, or to a random one.
+ * @param onFounded - told when it is this one
+ */
+export async function clusterId(
+  store: MetadataStore,
+  random: Random,
+  wanted: string | null,
+  onFounded?: (id: string) => void,
+): Promise<string> {
   if ((await store.exists(paths.clusterId)) === undefined) {
     const id = wanted ?? randomUuid(random);
     try {
       await untilAnswered(() => store.create(paths.clusterId, encodeClusterId(id)));
+      onFounded?.(id);
       return id;
     } catch (error) {
       if (!isMetadataError(error, 'NODE_EXISTS')) throw error;

@@ -40,6 +40,7 @@ export const paths = {
   producerIdBlock: '/latest_producer_id_block',
   feature: '/feature',
   isrChanges: '/isr_change_notification',
+  isrChangePrefix: '/isr_change_notification/isr_change_',
   isrChange: (name: string): string => `/isr_change_notification/${name}`,
   logDirEvents: '/log_dir_event_notification',
   logDirEventPrefix: '/log_dir_event_notification/log_dir_event_',
@@ -312,6 +313,11 @@ export interface PartitionName {
 }
 
 /** `/isr_change_notification/isr_change_N`: partitions whose leader has changed their state by itself, as before 2.7. */
+/** `/isr_change_notification/isr_change_N`: partitions whose states somebody has changed who is not the controller. */
+export function encodeIsrChange(partitions: readonly PartitionName[]): Buffer {
+  return encode({ version: 1, partitions });
+}
+
 export function decodeIsrChange(path: string, data: Buffer): PartitionName[] {
   return decode(path, data, (json) => partitionNames(json['partitions']));
 }

@@ -1,9 +1,15 @@
 import type { Disk } from '@millrace/ports';
+import { batchLastOffset } from '@millrace/records';
+import { scanBatches } from '../batch-scan.ts';
 import { decodeEpochCheckpoint, readIfThere } from '../checkpoint-file.ts';
+import { eachOf } from '../concurrency.ts';
 import { systemCodeOf } from '../errors.ts';
 import {
   LEADER_EPOCH_CHECKPOINT,
+  LOG_SUFFIX,
   META_PROPERTIES,
+  offsetFileName,
+  offsetOfFileName,
   PARTITION_METADATA,
   parsePartitionFolderName,
 } from '../file-names.ts';
@@ -15,6 +21,9 @@ import {
   readFolderOwner,
 } from '../properties-files.ts';
 
+/** Folders that are looked into at a time. */
+const FOLDERS_AT_ONCE_MAX = 16;
+
 /** What a partition's folder says of itself, whatever the metadata store knows. */
 export interface PartitionIdentity {
   readonly topic: string;
@@ -24,6 +33,8 @@ export interface PartitionIdentity {
   readonly topicId: string | undefined;
   /** The last epoch of `leader-epoch-checkpoint`; -1 where there is none. */
   readonly leaderEpoch: number;
+  /** Reads where the log ends: behind the last batch that is whole. */
+  readonly endOffset: () => Promise<number>;
 }
 
 /** What a log directory says of itself. */
@@ -37,20 +48,21 @@ export interface LogFolderIdentity {
 export async function identifyLogFolder(disk: Disk, folder: string): Promise<LogFolderIdentity> {
   const owner = await logFolderOwner(disk, folder);
   const partitions: PartitionIdentity[] = [];
-  for (const name of await disk.list(folder)) {
+  await eachOf(await disk.list(folder), FOLDERS_AT_ONCE_MAX, async (name) => {
     const parsed = parsePartitionFolderName(name);
-    if (parsed === undefined) continue;
+    if (parsed === undefined) return;
     const path = `${folder}/${name}`;
-    if (!(await isPartition(disk, path))) continue;
+    if (!(await isPartition(disk, path))) return;
     const metadata = await readIfThere(disk, `${path}/${PARTITION_METADATA}`);
     partitions.push({
       ...parsed,
       folder: path,
       topicId: metadata === undefined ? undefined : decodePartitionMetadata(metadata),
       leaderEpoch: await lastEpoch(disk, `${path}/${LEADER_EPOCH_CHECKPOINT}`),
+      endOffset: () => endOffsetIn(disk, path),
     });
-  }
-  return { owner, partitions };
+  });
+  return { owner, partitions: partitions.toSorted((one, other) => (one.folder < other.folder ? -1 : 1)) };
 }
 
 /** Files have names like those of partitions' folders, too. */
@@ -76,6 +88,25 @@ export async function checkLogFolder(disk: Disk, folder: string, owner: Partial<
   const path = `${folder}/${META_PROPERTIES}`;
   const properties = await readIfThere(disk, path).catch(() => undefined);
   if (properties !== undefined) checkMetaProperties(properties, path, folder, owner);
+}
+
+/** Only the last segment is read: what is before it has been synced, and checked by whoever opened the log. */
+async function endOffsetIn(disk: Disk, folder: string): Promise<number> {
+  const offsets = (await disk.list(folder)).flatMap((name) => offsetOfFileName(name, LOG_SUFFIX) ?? []);
+  if (offsets.length === 0) return 0;
+  const last = Math.max(...offsets);
+  let end = last;
+  const file = await disk.open(`${folder}/${offsetFileName(last, LOG_SUFFIX)}`, { readOnly: true });
+  try {
+    const note = (buffer: Buffer, at: number): boolean => {
+      end = Math.max(end, batchLastOffset(buffer, at) + 1);
+      return true;
+    };
+    await scanBatches(file, 0, await file.size(), note, { crc: true });
+    return end;
+  } finally {
+    await file.close();
+  }
 }
 
 async function lastEpoch(disk: Disk, path: string): Promise<number> {
