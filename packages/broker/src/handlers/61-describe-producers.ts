@@ -18,24 +18,35 @@ const NOT_HOSTED = 'This server does not host this topic-partition.';
 export const describeProducers = defineHandler(
   DescribeProducers,
   { minVersion: 0, maxVersion: 0 },
-  (request, context) => ({
-    topics: request.topics.map(({ name, partitionIndexes }) => {
-      const refusal = context.authorize('Read', topicResource(name));
-      const invalid =
-        refusal === undefined
-          ? invalidTopicName(name)
-          : { errorCode: refusal.errorCode, errorMessage: 'Topic authorization failed.' };
-      return {
-        name,
-        partitions: partitionIndexes.map((partitionIndex) =>
-          invalid === undefined
+  async (request, context) => {
+    const topics = [];
+    for (const { name, partitionIndexes } of request.topics) {
+      const fault = faultOf(name, context);
+      const partitions: PartitionResult[] = [];
+      for (const partitionIndex of partitionIndexes) {
+        // A partition may remember a hundred thousand producers, and a request name it as often as it likes.
+        const rest = context.pause();
+        if (rest !== undefined) await rest;
+        partitions.push(
+          fault === undefined
             ? producersOf(name, partitionIndex, context)
-            : { partitionIndex, ...invalid, activeProducers: [] },
-        ),
-      };
-    }),
-  }),
+            : { partitionIndex, ...fault, activeProducers: [] },
+        );
+      }
+      topics.push({ name, partitions });
+    }
+    return { topics };
+  },
 );
+
+function faultOf(
+  name: string,
+  context: RequestContext,
+): { readonly errorCode: number; readonly errorMessage: string | null } | undefined {
+  const refusal = context.authorize('Read', topicResource(name));
+  if (refusal === undefined) return invalidTopicName(name);
+  return { errorCode: refusal.errorCode, errorMessage: 'Topic authorization failed.' };
+}
 
 function producersOf(topic: string, partitionIndex: number, { broker }: RequestContext): PartitionResult {
   const found = broker.replicas.find(topic, partitionIndex);

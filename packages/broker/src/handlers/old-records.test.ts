@@ -12,7 +12,7 @@ const LIMITS = { isolation: 'highWatermark' } as FetchLimits;
 function readingOf(convertDown: () => Promise<Buffer>) {
   const released: number[] = [];
   // No more of a partition than the conversion asks for.
-  const partition = { config: { messageDownconversionEnable: true }, log: { convertDown } } as unknown as Partition;
+  const partition = { config: { messageDownconversionEnable: true }, convertDown } as unknown as Partition;
   const fetched = (index: number): PartitionFetch => ({
     target: {
       topic: 't',

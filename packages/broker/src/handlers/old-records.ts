@@ -42,7 +42,7 @@ const CUT_MESSAGE = Buffer.from('ffffffffffffffff7fffffff', 'hex');
  */
 function cutOff(fetched: PartitionFetch): PartitionFetch {
   if (!fetched.isCutOff) return fetched;
-  const mayConvert = fetched.partition?.log.config.messageDownconversionEnable === true;
+  const mayConvert = fetched.partition?.config.messageDownconversionEnable === true;
   if (!mayConvert) return refused(fetched, ErrorCode.UNSUPPORTED_VERSION);
   const front = CUT_MESSAGE.subarray(0, fetched.target.maxBytes);
   return { ...fetched, chunks: [front], sizeBytes: front.length };
@@ -57,7 +57,7 @@ async function convert(fetched: PartitionFetch, magic: OldMagic, limits: FetchLi
     const outputBytesMax = Math.max(batches.length, Math.min(target.maxBytes, CONVERTED_BYTES_MAX));
     try {
       const conversion = { magic, fetchOffset: target.fetchOffset, outputBytesMax };
-      const messages = await partition.log.convertDown(batches, conversion);
+      const messages = await partition.convertDown(batches, conversion);
       if (messages.length > 0) return { ...fetched, chunks: [messages], sizeBytes: messages.length };
     } catch (error) {
       if (!(error instanceof RecordsError)) throw error;
@@ -65,7 +65,7 @@ async function convert(fetched: PartitionFetch, magic: OldMagic, limits: FetchLi
       return refused(fetched, isUnknown ? ErrorCode.UNSUPPORTED_COMPRESSION_TYPE : ErrorCode.CORRUPT_MESSAGE);
     }
     const options = { isolation: limits.isolation, minOneBatch: true };
-    const read = await partition.log.read(endOf(batches), CONVERTED_BYTES_MAX, options);
+    const read = await partition.readOn(endOf(batches), CONVERTED_BYTES_MAX, options);
     batches = read.sizeBytes === 0 ? NOTHING : Buffer.from(firstOf(read.chunks));
     read.release?.();
     if (batches.length === 0) break;
