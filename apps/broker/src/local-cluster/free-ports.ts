@@ -4,9 +4,9 @@ import { realTimers } from '@millrace/ports';
 import { StartError } from '../start-error.ts';
 import type { MemberPort } from './member-settings.ts';
 
-const LOOK_AGAIN_MS = 200;
+export const LOOK_AGAIN_MS = 200;
 /** How many looks there are, together 4 seconds: the brokers of a cluster whose parent was killed a moment ago end in less. */
-const LOOKS_MAX = 20;
+export const LOOKS_MAX = 20;
 
 /**
  * Resolves when every port is free, so that a cluster whose ports somebody has is not started by half.

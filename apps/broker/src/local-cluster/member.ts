@@ -1,4 +1,4 @@
-import { realTimers } from '@millrace/ports';
+import { type Clock, systemClock } from '@millrace/ports';
 import { type BrokerProcess, startBrokerProcess } from '../broker-process.ts';
 import { collectForBuffersSeldom } from '../heap.ts';
 import type { HttpSite } from '../http/http-server.ts';
@@ -8,13 +8,17 @@ import { leadingTo } from './cluster-http.ts';
 import type { FromMember, MemberStart, ToMember } from './messages.ts';
 
 /** How long a broker without a parent may take to flush its logs: its ports must be free for the next one. */
-const ORPHAN_MS_MAX = 3000;
+export const ORPHAN_MS_MAX = 3000;
 
 /** What a member needs of its process. */
 export interface ClusterMemberOptions {
   readonly env: NodeJS.ProcessEnv;
   tell(message: FromMember): void;
   exit(exitCode: number): void;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  /** Starts the broker. Default: a real one. */
+  readonly startBroker?: typeof startBrokerProcess;
 }
 
 /** One broker of a local cluster, as its parent's messages move it. */
@@ -39,7 +43,8 @@ export class ClusterMember {
 
   /** The parent is gone, and with it the metadata: nothing can be decided any more. */
   orphaned(): void {
-    realTimers.setTimeout(() => this.#options.exit(ExitCode.FORCED), ORPHAN_MS_MAX);
+    const { clock = systemClock, exit } = this.#options;
+    clock.schedule(ORPHAN_MS_MAX, () => exit(ExitCode.FORCED));
     this.#broker?.logger.error({}, 'The cluster has lost its metadata: the process that keeps it has ended. Stopping');
     void this.#stop({ handsOver: false });
   }
@@ -47,7 +52,8 @@ export class ClusterMember {
   async #start({ brokerId, configFile, overrides, sitePort }: MemberStart): Promise<void> {
     collectForBuffersSeldom();
     try {
-      const broker = await startBrokerProcess({
+      const { startBroker = startBrokerProcess } = this.#options;
+      const broker = await startBroker({
         configFile,
         overrides,
         name: `broker ${brokerId}`,

@@ -1,5 +1,10 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { silentLogger } from '@millrace/broker';
-import { expect, it } from 'vitest';
+import { NodeDisk } from '@millrace/ports';
+import { expect, it, onTestFinished } from 'vitest';
+import { openOwnMetadata } from '../metadata-engine.ts';
 import { startLocalCluster } from './run-local-cluster.ts';
 
 it.each([
@@ -15,4 +20,20 @@ it.each([
     message: expect.stringContaining(said),
   });
   await interrupted.catch(() => {});
+});
+
+it('does not start beside one that runs on the same folder, and leaves that one alone', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-twice-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const metadata = join(folder, '__millrace_metadata');
+  // What a parent holds while it runs, and where it says that it serves it.
+  const store = await openOwnMetadata(metadata, { disk: new NodeDisk(), logger: silentLogger, onFailed: () => {} });
+  onTestFinished(() => store.close());
+  await writeFile(join(metadata, '.socket'), '/tmp/of-the-first.sock');
+  const overrides = { 'log.dirs': folder, listeners: 'PLAINTEXT://localhost:0', 'millrace.http.port': '' };
+  const second = startLocalCluster({ brokers: 3, overrides, env: {}, logger: silentLogger });
+  await expect(second).rejects.toMatchObject({ code: 'START_FOLDER_LOCKED', exitCode: 69 });
+  expect(await readdir(folder)).toEqual(['__millrace_metadata']);
+  expect(await readFile(join(metadata, '.socket'), 'utf8')).toBe('/tmp/of-the-first.sock');
+  await store.create('/still', Buffer.from('there'));
 });
