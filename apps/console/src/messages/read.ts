@@ -262,7 +262,8 @@ export async function tailMessages(
       ...ranges.map(({ partition, to }) => ({ topic, partition, offset: to })),
       ...unread.map(({ partition }) => ({ topic, partition })),
     ]);
-    if (unread.length > 0) await listener.unread(unread);
+    // Whoever has been cut off and comes again is told anew.
+    await listener.unread(unread);
     const stop = (): void => void consumer.close();
     signal.addEventListener('abort', stop);
     for await (const batch of consumer.batches()) {

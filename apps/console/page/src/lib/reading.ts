@@ -56,7 +56,11 @@ export function useReading(place: ReadingPlace): Reading {
       isFirst = false;
       setState((before) => {
         const old = keepsOld ? before.messages : [];
-        return { ...before, messages: live ? [...some.toReversed(), ...old].slice(0, TAIL_MAX) : [...old, ...some] };
+        if (!live) return { ...before, messages: [...old, ...some] };
+        // What is heard of is not missing any more.
+        const heard = new Set(some.map(({ partition }) => partition));
+        const unread = before.unread.filter(({ partition }) => !heard.has(partition));
+        return { ...before, unread, messages: [...some.toReversed(), ...old].slice(0, TAIL_MAX) };
       });
     });
     on('marks', (marks) => {

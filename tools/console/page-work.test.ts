@@ -1,0 +1,328 @@
+/** Work with the page in a browser, and what the cluster has afterwards: reading, sending on, rights, and what goes away meanwhile. */
+import { readFile } from 'node:fs/promises';
+import { Admin } from '@millrace/admin';
+import { type Console, createConsole } from '@millrace/console';
+import { Producer } from '@millrace/producer';
+import { startBroker, startCluster, type TestBroker } from '@millrace/testing';
+import axe from 'axe-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Cluster } from '../../apps/console/src/clusters/cluster.ts';
+import { readRecord } from '../../apps/console/src/messages/read.ts';
+import { has } from '../needs/index.ts';
+
+const KEY = Buffer.from([0, 0xff, 0xfe, 1, 2]);
+const ORDERS = 120;
+/** Somebody who waits for the leader of a partition is told so after this long. */
+const PATIENCE = { timeout: 30_000 };
+
+describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
+  let broker: TestBroker;
+  let admin: Admin;
+  let browser: Browser;
+  let origin: string;
+  const consoles: Console[] = [];
+
+  beforeAll(async () => {
+    broker = await startBroker({ topics: ['orders', 'dead', 'mended', 'gone', 'small'] });
+    const { bootstrapServers } = broker;
+    admin = new Admin({ bootstrapServers });
+    await using producer = new Producer({ bootstrapServers });
+    await producer.sendBatch(
+      Array.from({ length: ORDERS }, (_, n) => ({
+        topic: 'orders',
+        key: `k${n}`,
+        value: `{"id":${n}}`,
+        timestamp: Date.UTC(2026, 0, 1, 0, n),
+      })),
+    );
+    const headers = [
+      { key: 'dead-letter-topic', value: 'mended' },
+      { key: 'none', value: null },
+    ];
+    await producer.send({ topic: 'dead', key: KEY, value: '{"totl":1}', headers });
+    await producer.send({ topic: 'small', value: 'x' });
+    origin = await serve({ clusters: { local: { bootstrapServers } } });
+    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+  }, 120_000);
+
+  afterAll(async () => {
+    await browser.close();
+    for (const each of consoles) await each.close();
+    await admin.close();
+    await broker.close();
+  });
+
+  async function serve(options: Parameters<typeof createConsole>[0]): Promise<string> {
+    const served = await createConsole(options);
+    consoles.push(served);
+    return `http://localhost:${await served.listen({ port: 0 })}`;
+  }
+
+  async function open(path: string, options: BrowserContextOptions & { at?: string } = {}): Promise<Page> {
+    const { at = origin, ...rest } = options;
+    const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 844 }, ...rest });
+    const page = await context.newPage();
+    await page.goto(at + path);
+    return page;
+  }
+
+  const rows = (page: Page) => page.locator('table.messages tbody tr');
+  const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+
+  it('a dead letter goes back with the value that was written, and all else as the bytes it was', async () => {
+    const page = await open('/local/topics/dead?m=0-0');
+    await button(page, 'Edit and send back').click();
+    const dialog = page.getByRole('dialog', { name: 'Send a message: mended' });
+    await dialog.getByText('Goes as it is (hex, 5 B)').waitFor();
+    await dialog.getByRole('textbox', { name: 'Value' }).first().fill('{"total":1}');
+    await dialog.getByRole('button', { name: 'Send', exact: true }).click();
+    await dialog.waitFor({ state: 'detached' });
+    const cluster = new Cluster('local', { bootstrapServers: broker.bootstrapServers });
+    const { rawKey, rawValue, headers } = await readRecord(cluster, { topic: 'mended', partition: 0, offset: 0 });
+    await cluster.close();
+    expect({ rawKey, rawValue: String(rawValue) }).toEqual({ rawKey: KEY, rawValue: '{"total":1}' });
+    expect(headers.map(({ key, value }) => ({ key, value }))).toEqual([{ key: 'none', value: null }]);
+    await page.context().close();
+  });
+
+  it('says that a leader does not answer, and reads on when it does', async () => {
+    const hold = broker.holdNext('Fetch', { times: 1000 });
+    const page = await open('/local/topics/orders?from=beginning&q=%22id%22');
+    await page.getByText('The leader does not answer: partitions 0.').waitFor(PATIENCE);
+    expect(await page.getByText('Nothing that was looked at matches').count()).toBe(0);
+    hold.remove();
+    await button(page, 'Read on').click();
+    await expect.poll(() => rows(page).count()).toBe(50);
+    expect(await page.getByText('The leader does not answer').count()).toBe(0);
+    await page.context().close();
+  }, 120_000);
+
+  it('ends a search where it is, and says how far it was', async () => {
+    const page = await open('/local/topics/small');
+    await expect.poll(() => rows(page).count()).toBe(1);
+    const hold = broker.holdNext('Fetch', { times: 1000 });
+    const ended = page.waitForEvent('requestfailed', (request) => request.url().includes('/stream'));
+    await page.getByRole('searchbox').fill('nothing');
+    await page.keyboard.press('Enter');
+    await page.getByText('0 of 1 looked at').waitFor();
+    await button(page, 'Stop').click();
+    await ended;
+    await page.getByText('0 of 1 looked at').waitFor();
+    expect(await button(page, 'Stop').count()).toBe(0);
+    hold.remove();
+    await page.context().close();
+  });
+
+  it('has a time, a page of messages, a live tail and the order of a table in addresses that mean the same elsewhere', async () => {
+    const seoul = await open('/local/topics/orders', { timezoneId: 'Asia/Seoul' });
+    await seoul.getByRole('combobox', { name: 'From' }).selectOption('time');
+    // A quarter past ten in Seoul is a quarter past one in Greenwich.
+    await seoul.getByLabel('Time', { exact: true }).first().fill('2026-01-01T10:15');
+    await seoul.keyboard.press('Enter');
+    await expect.poll(() => rows(seoul).first().textContent()).toContain('k75');
+    const york = await open('/', { timezoneId: 'America/New_York' });
+    await york.goto(seoul.url());
+    await expect.poll(() => rows(york).first().textContent()).toContain('k75');
+    expect(await york.getByLabel('Time', { exact: true }).first().inputValue()).toContain('2025-12-31T20:15');
+    await york.goto(`${origin}/local/topics/orders?from=beginning`);
+    await button(york, 'More').click();
+    await expect.poll(() => rows(york).first().textContent()).toContain('k50');
+    await york.reload();
+    await expect.poll(() => rows(york).first().textContent()).toContain('k50');
+    await york.goBack();
+    await expect.poll(() => rows(york).first().textContent()).toContain('k0');
+    await button(york, 'Live').click();
+    await york.reload();
+    await york.locator('button.live.on').waitFor();
+    await seoul.context().close();
+    await york.context().close();
+  });
+
+  it('sorts a list, and the address says by what, and which topics there are', async () => {
+    const page = await open('/local/topics');
+    const first = page.locator('table tbody tr td:first-child a').first();
+    await expect.poll(() => first.textContent()).toBe('dead');
+    await button(page, 'Records').click();
+    await expect.poll(() => first.textContent()).toBe('orders');
+    await page.getByRole('checkbox', { name: 'Internal topics' }).check();
+    await page.reload();
+    await expect.poll(() => first.textContent()).toBe('orders');
+    expect(await page.locator('th[aria-sort=descending]').textContent()).toContain('Records');
+    expect(await page.getByRole('checkbox', { name: 'Internal topics' }).isChecked()).toBe(true);
+    await page
+      .getByRole('button', { name: 'Topic', exact: false })
+      .filter({ hasText: /^Topic$/ })
+      .click();
+    await expect.poll(() => first.textContent()).toBe('dead');
+    await page.context().close();
+  });
+
+  it('is led to the search by a slash, which is a slash where one types', async () => {
+    const page = await open('/local/topics');
+    const search = page.getByRole('searchbox');
+    await search.waitFor();
+    await page.locator('main').focus();
+    await page.keyboard.press('/');
+    await page.locator('input[type=search]:focus').waitFor();
+    await page.keyboard.type('a/b');
+    expect(await search.inputValue()).toBe('a/b');
+    await page.context().close();
+  });
+
+  it('gives the messages that are on the page as files', async () => {
+    const page = await open('/local/topics/dead');
+    await expect.poll(() => rows(page).count()).toBe(1);
+    const fileOf = async (name: string): Promise<string> => {
+      const download = page.waitForEvent('download');
+      await button(page, name).click();
+      return readFile(await (await download).path(), 'utf8');
+    };
+    expect(JSON.parse(await fileOf('JSON lines'))).toMatchObject({
+      ...{ partition: 0, offset: 0, key: '00fffe0102', keyAs: 'hex', value: '{"totl":1}' },
+      headers: [
+        ['dead-letter-topic', 'mended'],
+        ['none', null],
+      ],
+    });
+    const [head, line] = (await fileOf('CSV')).split('\r\n');
+    expect(head).toBe('partition,offset,timestamp,key,value,headers,notes');
+    expect(line).toMatch(/^0,0,\d+,00fffe0102,"\{""totl"":1\}","\[\[""dead-letter-topic"",""mended""\],.*",key hex$/);
+    await page.context().close();
+  });
+
+  it('says that a topic is deleted while one looks at it', async () => {
+    const page = await open('/local/topics/gone');
+    await page.getByText('No message here.').waitFor();
+    await admin.deleteTopics(['gone']);
+    await page.getByText('There is no topic gone in local').waitFor(PATIENCE);
+    await page.context().close();
+  });
+
+  it('offers what somebody may do, and nothing else', async () => {
+    const users = [
+      { name: 'eve', password: 'pw', role: 'viewer' as const },
+      { name: 'ed', password: 'pw', role: 'editor' as const },
+    ];
+    const clusters = { local: { bootstrapServers: broker.bootstrapServers } };
+    const [asked, shown] = [await serve({ clusters, users }), await serve({ clusters, isReadOnly: true })];
+    const offered = async (at: string, username?: string): Promise<string[]> => {
+      const httpCredentials = username === undefined ? {} : { httpCredentials: { username, password: 'pw' } };
+      const page = await open('/local/topics/small?m=0-0', { at, ...httpCredentials });
+      await page.locator('dialog pre').first().waitFor();
+      const names = await page.locator('.actions button, dialog footer button').allTextContents();
+      if (username === undefined) await page.getByText('read-only', { exact: true }).waitFor();
+      await page.context().close();
+      return names;
+    };
+    expect(await offered(asked, 'eve')).toEqual([]);
+    expect(await offered(asked, 'ed')).toEqual(['Send a message', 'Send again', 'Edit and send', 'Copy to a topic']);
+    expect(await offered(shown)).toEqual([]);
+    expect((await fetch(asked, { headers: { authorization: `Basic ${btoa('eve:wrong')}` } })).status).toBe(401);
+  });
+
+  it('makes a rule of access and takes it away, whole and no other', async () => {
+    await using secure = await startBroker({
+      users: { root: 'root-pw' },
+      acls: [
+        { user: 'root', operation: 'all', cluster: true },
+        { user: 'root', operation: 'all', topic: '*' },
+      ],
+    });
+    const connection = {
+      bootstrapServers: secure.bootstrapServers,
+      sasl: { mechanism: 'PLAIN', username: 'root', password: 'root-pw' } as const,
+    };
+    await using root = new Admin(connection);
+    const before = await root.describeAcls();
+    const page = await open('/secure/access', { at: await serve({ clusters: { secure: connection } }) });
+    await button(page, 'New rule').click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('textbox', { name: 'Who' }).fill('User:eve');
+    await dialog.getByRole('combobox', { name: 'Permission' }).selectOption('deny');
+    await dialog.getByRole('combobox', { name: 'What', exact: true }).selectOption('write');
+    await dialog.getByRole('textbox', { name: 'Name', exact: true }).fill('orders-');
+    await dialog.getByRole('checkbox', { name: 'Every name that begins so' }).check();
+    await dialog.getByRole('button', { name: 'Create' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    const made = { resourceName: 'orders-', patternType: 'prefixed', operation: 'write', permission: 'deny' };
+    expect(await root.describeAcls({ principal: 'User:eve' })).toMatchObject([made]);
+    await page
+      .getByRole('row', { name: /User:eve/ })
+      .getByRole('button', { name: 'Delete' })
+      .click();
+    await dialog.getByText('User:eve deny write topic orders-* *').waitFor();
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('row', { name: /User:eve/ }).waitFor({ state: 'detached' });
+    expect(await root.describeAcls()).toEqual(before);
+    await page.context().close();
+  });
+
+  it('goes on to show what comes when the broker is gone that it came from', async () => {
+    await using brokers = await startCluster({ topics: ['tailed'] });
+    const { bootstrapServers } = brokers;
+    const page = await open('/three/topics/tailed?live=true', {
+      at: await serve({ clusters: { three: { bootstrapServers } } }),
+    });
+    await using producer = new Producer({ bootstrapServers });
+    await expect
+      .poll(async () => {
+        await producer.send({ topic: 'tailed', value: 'before' });
+        return rows(page).count();
+      })
+      .toBeGreaterThan(0);
+    await brokers.kill(await brokers.leaderOf('tailed'));
+    await producer.send({ topic: 'tailed', value: 'after' });
+    await rows(page).filter({ hasText: 'after' }).waitFor(PATIENCE);
+    await page.context().close();
+  }, 120_000);
+
+  it.each([
+    ['light', 390],
+    ['dark', 1280],
+  ] as const)(
+    'is for everybody in %s at %d, with its dialogs open too',
+    async (colorScheme, width) => {
+      await admin.alterGroupOffsets('billing', [{ topic: 'orders', partition: 0, offset: 1 }]);
+      const page = await open('/local/topics', { colorScheme, viewport: { width, height: 844 } });
+      const faultless = async (what: string): Promise<void> => {
+        await page.evaluate(axe.source);
+        const { violations } = await page.evaluate<{ violations: AxeViolation[] }>('axe.run()');
+        expect(violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes[0]?.html}`)).toEqual([]);
+      };
+      for (const path of [
+        '/local/overview',
+        '/local/topics',
+        '/local/groups/billing',
+        '/local/nodes',
+        '/local/access',
+      ]) {
+        await page.goto(origin + path);
+        await page.locator('main table, main .empty').first().waitFor();
+        await faultless(path);
+      }
+      const dialogs: readonly (readonly [path: string, press: () => Promise<void>])[] = [
+        ['/local/topics', () => button(page, 'New topic').click()],
+        ['/local/topics/orders', () => button(page, 'Send a message').click()],
+        ['/local/topics/dead?m=0-0', () => button(page, 'Edit and send').click()],
+        ['/local/topics/orders?tab=configs', () => button(page, 'retention.ms').click()],
+        ['/local/groups/billing', () => button(page, 'Reset offsets').click()],
+        ['/local/topics', () => page.keyboard.press('Control+k')],
+      ];
+      for (const [path, press] of dialogs) {
+        await page.goto(origin + path);
+        await page.locator('main table').first().waitFor();
+        await press();
+        await page.getByRole('dialog').last().waitFor();
+        await faultless(`a dialog on ${path}`);
+      }
+      await page.context().close();
+    },
+    120_000,
+  );
+});
+
+interface AxeViolation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
