@@ -1,6 +1,6 @@
 /**
  * Kafka's own command-line tools on three brokers with two log folders each, of which some die: elections where nobody in sync is alive, moves
- * between folders, a move beside another. Brokers of Millrace, or of Apache Kafka 3.9 in ZooKeeper mode, which the cases are proved by.
+ * between folders, a move beside another. Brokers of Millrace, or of Apache Kafka 3.9 in ZooKeeper mode, to hold the cases against.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
