@@ -21,7 +21,7 @@ import {
   startCluster,
 } from './cluster-process.ts';
 import { listTopic, OWN_COPIERS, type OwnCopier } from './copier.ts';
-import { type CommittedReader, readByJava, readByKafkaJs, readByKcat } from './copiers/committed-readers.ts';
+import { type CommittedReader, END, readByJava, readByKafkaJs, readByKcat } from './copiers/committed-readers.ts';
 import {
   type Command,
   FOREIGN_COPIERS,
@@ -392,10 +392,16 @@ class CopyKills {
   }
 
   async #readByOthers(source: readonly (readonly string[])[], name: CopierName): Promise<void> {
-    const count = sum(source.map((values) => values.length));
+    await this.#endPartitionsOf(targetOf(name));
     const read = async (reader: CommittedReader): Promise<void> =>
-      this.#sameAs(source, await reader.read(count), `${name}'s copy, read by ${reader.name}`);
+      this.#sameAs(source, await reader.read(), `${name}'s copy, read by ${reader.name}`);
     await Promise.all((this.#readers.get(name) ?? []).map(read));
+  }
+
+  /** Nobody copies any more, and our consumer has read what is there. */
+  async #endPartitionsOf(topic: string): Promise<void> {
+    await using producer = new Producer({ bootstrapServers: this.#cluster.bootstrapServers });
+    await Promise.all(range(PARTITIONS).map((partition) => producer.send({ topic, partition, value: END })));
   }
 
   async #soon(what: string, holds: () => Promise<boolean>): Promise<void> {

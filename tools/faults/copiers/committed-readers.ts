@@ -22,12 +22,16 @@ const SESSION_MS = 6000;
 const STALLED_MS = 30_000;
 const LOOK_MS = 50;
 
+/** A record that stands behind all others of its partition: who has read it would have read whatever is there too many. */
+export const END = 'end of the partition';
+
 /** What a reader has seen. One that begins again sees what it has seen before, which counts once. */
 class Seen {
-  /** The values of each partition, in order. */
+  /** The values of each partition, in order, but for {@link END}. */
   readonly values: string[][];
   count = 0;
   readonly #next: number[];
+  readonly #ended = new Set<number>();
 
   constructor(partitions: number) {
     this.values = Array.from({ length: partitions }, () => []);
@@ -37,15 +41,20 @@ class Seen {
   add(partition: number, offset: number, value: string): void {
     if (offset < (this.#next[partition] ?? Number.POSITIVE_INFINITY)) return;
     this.#next[partition] = offset + 1;
-    this.values[partition]!.push(value);
     this.count += 1;
+    if (value === END) this.#ended.add(partition);
+    else this.values[partition]!.push(value);
+  }
+
+  get isOver(): boolean {
+    return this.#ended.size === this.values.length;
   }
 }
 
 export interface CommittedReader {
   readonly name: string;
-  /** The values of each partition, in order, once there are so many, or no more come. */
-  read(count: number): Promise<readonly (readonly string[])[]>;
+  /** The values of each partition, in order, once there is {@link END} in each, or no more come. */
+  read(): Promise<readonly (readonly string[])[]>;
   stop(): Promise<void>;
 }
 
@@ -106,8 +115,8 @@ class ProgramReader implements CommittedReader {
     }
   }
 
-  read(count: number): Promise<readonly (readonly string[])[]> {
-    return allOf(this.#seen, count, () => this.#child?.kill('SIGKILL'));
+  read(): Promise<readonly (readonly string[])[]> {
+    return allOf(this.#seen, () => this.#child?.kill('SIGKILL'));
   }
 
   async stop(): Promise<void> {
@@ -166,8 +175,8 @@ class KafkaJsReader implements CommittedReader {
     }
   }
 
-  read(count: number): Promise<readonly (readonly string[])[]> {
-    return allOf(this.#seen, count, () => this.#crashed?.());
+  read(): Promise<readonly (readonly string[])[]> {
+    return allOf(this.#seen, () => this.#crashed?.());
   }
 
   async stop(): Promise<void> {
@@ -179,9 +188,9 @@ class KafkaJsReader implements CommittedReader {
 }
 
 /** One that has stalled is begun anew once; then it has what it has. */
-async function allOf(seen: Seen, count: number, beginAnew: () => void): Promise<readonly (readonly string[])[]> {
+async function allOf(seen: Seen, beginAnew: () => void): Promise<readonly (readonly string[])[]> {
   let [had, hadAt, isAnew] = [seen.count, performance.now(), false];
-  while (seen.count < count) {
+  while (!seen.isOver) {
     await sleep(LOOK_MS);
     if (seen.count > had) [had, hadAt] = [seen.count, performance.now()];
     if (performance.now() - hadAt < STALLED_MS) continue;
