@@ -1,6 +1,6 @@
 /**
  * `pnpm bench transactions`: transactions a second by their size, by our producer and by librdkafka; what committing every 100 ms costs against
- * plain idempotent sends; and what reading what is committed costs against reading all.
+ * plain idempotent sends, which nobody waits for; and what reading what is committed costs against reading all.
  */
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
@@ -18,6 +18,10 @@ const PARTITIONS = [1, 12];
 const VALUE_BYTES = 100;
 const VALUES = 1000;
 const COMMIT_EVERY_MS = 100;
+
+/** How records are written one after the other: as they come; as they come, but waited for as often as is committed; and in transactions. */
+const WAYS = ['plain', 'flushed', 'in transactions'] as const;
+type Way = (typeof WAYS)[number];
 
 const TIMES = { warmUpMs: 500, timeMs: 2000 };
 const TIMES_QUICK = { warmUpMs: 150, timeMs: 400 };
@@ -122,30 +126,24 @@ function librdkafkaPerSecond(broker: RunningBroker, size: TransactionSize, conte
 
 async function losses(brokers: readonly RunningBroker[], context: BenchContext, findings: Findings): Promise<void> {
   // One beside the other in each round: what else the machine does changes more than the difference between them.
-  const both = brokers.flatMap((broker) =>
-    [false, true].map((isTransactional) => ({ label: labelOf(broker.name, isTransactional), broker, isTransactional })),
-  );
-  const found = await inTurns(both, context, ({ broker, isTransactional }) =>
-    recordsPerSecond(broker, isTransactional, context),
-  );
+  const all = brokers.flatMap((broker) => WAYS.map((way) => ({ label: `${broker.name}, ${way}`, broker, way })));
+  const found = await inTurns(all, context, ({ broker, way }) => recordsPerSecond(broker, way, context));
   findings.raw('loss', Object.fromEntries(found));
   findings.table({
     title: `Records a second with a commit every ${COMMIT_EVERY_MS} ms`,
-    columns: ['broker', 'plain, idempotent', 'in transactions', 'loss'],
+    columns: ['broker', 'plain, idempotent', 'and flushed as often', 'in transactions', 'loss', 'of it by waiting'],
     rows: KINDS.map((kind) => {
-      const [before, after] = [false, true].map((isTransactional) => found.get(labelOf(kind, isTransactional)) ?? []);
-      const lost = before!.map((rate, round) => 1 - (after![round] ?? Number.NaN) / rate);
-      return [kind, summarize(before!, digits), summarize(after!, digits), percent(median(lost))];
+      const [plain, flushed, committed] = WAYS.map((way) => found.get(`${kind}, ${way}`) ?? []);
+      const lossOf = (rates: readonly number[]): string =>
+        percent(median(plain!.map((rate, round) => 1 - (rates[round] ?? Number.NaN) / rate)));
+      const rates = [plain!, flushed!, committed!].map((each) => summarize(each, digits));
+      return [kind, ...rates, lossOf(committed!), lossOf(flushed!)];
     }),
     notes: [
-      '`enqueue` as fast as the producer takes it, 12 partitions, acks=all.',
-      'The loss is the median of what each round lost.',
+      '`enqueue` as fast as the producer takes it, 12 partitions, acks=all. Counted is what is acknowledged.',
+      'Plain sends are never waited for. Both losses are against them, the median of what each round lost: by transactions, and by nothing but waiting for all records as often as those commit.',
     ],
   });
-}
-
-function labelOf(kind: string, isTransactional: boolean): string {
-  return `${kind}, ${isTransactional ? 'in transactions' : 'plain'}`;
 }
 
 /** Processor time of reader and broker for a record, where all is committed: what is the same to both is how much they read. */
@@ -255,15 +253,15 @@ function transactionsPerSecond(
   });
 }
 
-function recordsPerSecond(broker: RunningBroker, isTransactional: boolean, context: BenchContext): Promise<number> {
+function recordsPerSecond(broker: RunningBroker, way: Way, context: BenchContext): Promise<number> {
   const values = randomValues(VALUES, VALUE_BYTES);
   const partitions = Math.max(...PARTITIONS);
   return withTopics(broker, 1, partitions, async ([topic]) => {
-    await using producer = newProducer(broker, isTransactional);
+    await using producer = newProducer(broker, way === 'in transactions');
     let sent = 0;
+    let counted = 0;
     return await rateOf(context, async () => {
-      const before = sent;
-      const transaction = isTransactional ? await producer.begin() : undefined;
+      const transaction = way === 'in transactions' ? await producer.begin() : undefined;
       const until = performance.now() + COMMIT_EVERY_MS;
       while (performance.now() < until) {
         const mayGoOn = producer.enqueue({
@@ -274,8 +272,11 @@ function recordsPerSecond(broker: RunningBroker, isTransactional: boolean, conte
         sent += 1;
         if (!mayGoOn) await producer.ready();
       }
-      await (transaction === undefined ? producer.flush() : transaction.commit());
-      return sent - before;
+      if (way === 'flushed') await producer.flush();
+      await transaction?.commit();
+      const before = counted;
+      counted = producer.metrics().recordsAcknowledged;
+      return counted - before;
     });
   });
 }
