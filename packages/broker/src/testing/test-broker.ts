@@ -20,6 +20,7 @@ import { Broker } from '../broker.ts';
 import { parseBrokerConfig } from '../config/broker-config.ts';
 import { type Authorizer, allowAll } from '../shared/authorization.ts';
 import type { Logger } from '../shared/logger.ts';
+import { type Metrics, noMetrics } from '../shared/metrics.ts';
 
 const DEFAULTS: Readonly<Record<string, string>> = {
   'log.dirs': '/data',
@@ -120,8 +121,15 @@ export class BrokerUnderTest {
   #connectionId = 0;
   /** What the broker's log says, each line with its level in front. */
   readonly told: string[] = [];
+  /** What the broker has counted, by the counters' names, whatever their labels. */
+  readonly counted = new Map<string, number>();
   /** Decides who may do what; everybody everything until a test says otherwise. */
   authorizer: Authorizer = allowAll;
+
+  readonly #metrics: Metrics = {
+    ...noMetrics,
+    counter: (name) => ({ add: (amount) => void this.counted.set(name, (this.counted.get(name) ?? 0) + amount) }),
+  };
 
   readonly #logger: Logger = {
     debug() {},
@@ -222,6 +230,7 @@ export class BrokerUnderTest {
       disk: this.disk,
       metadataStore: this.#wayTo(this.#session),
       logger: this.#logger,
+      metrics: this.#metrics,
     });
   }
 }

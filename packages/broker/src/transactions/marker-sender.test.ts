@@ -1,5 +1,9 @@
+import { ManualClock } from '@millrace/ports';
 import { describe, expect, it } from 'vitest';
-import { takeParcels } from './marker-sender.ts';
+import { Deadlines } from '../shared/deadlines.ts';
+import { Guard } from '../shared/guard.ts';
+import { silentLogger } from '../shared/logger.ts';
+import { MarkerSender, type MarkerSenderOptions, takeParcels } from './marker-sender.ts';
 import { NO_PARTITIONS } from './transaction.ts';
 
 /** Markers of a producer for so many partitions of a topic. */
@@ -31,5 +35,45 @@ describe('a request with markers', () => {
     const queue = [parcel(1, 200), parcel(2, 200), parcel(2, 1)];
     expect(producersOf(takeParcels(queue, 1000))).toEqual([1]);
     expect(queue.map(({ targets }) => targets.length)).toEqual([200, 1]);
+  });
+});
+
+describe('markers for another broker', () => {
+  it('are counted while they wait for the request before them', async () => {
+    const logger = silentLogger;
+    const guard = new Guard(logger);
+    const answers: (() => void)[] = [];
+    const send = (_api: unknown, _version: unknown, { markers }: { markers: { producerId: number }[] }) =>
+      new Promise((resolve) => {
+        const partitions = [0, 1].map((partitionIndex) => ({ partitionIndex, errorCode: 0 }));
+        const topics = [{ name: 'orders', partitions }];
+        answers.push(() => resolve({ markers: markers.map(({ producerId }) => ({ producerId, topics })) }));
+      });
+    const sender = new MarkerSender({
+      brokerId: 1,
+      cluster: { onChange: () => () => {}, partition: () => ({ leader: 2 }) },
+      lanes: { to: () => ({ send }) },
+      deadlines: new Deadlines(new ManualClock(), guard),
+      guard,
+      logger,
+      timeoutMs: 1000,
+    } as unknown as MarkerSenderOptions);
+    const done: number[] = [];
+    const partitions = new Map([['orders', new Set([0, 1])]]);
+    const end = (producerId: number): void =>
+      sender.send({ ...parcel(producerId, 0).sending.ended, partitions, done: () => void done.push(producerId) });
+    expect(sender.queued).toBe(0);
+    end(1);
+    end(2);
+    end(3);
+    // Those of the first are on their way.
+    expect(sender.queued).toBe(4);
+    for (const waiting of [0, 0]) {
+      answers.shift()!();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(sender.queued).toBe(waiting);
+    }
+    expect(done).toEqual([1, 2, 3]);
+    expect(sender.withoutLeader).toBe(0);
   });
 });
