@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   AlterClientQuotas,
   AlterUserScramCredentials,
@@ -10,27 +11,30 @@ import {
   ZERO_UUID,
 } from '@millrace/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BrokerUnderTest, batchOf, produceTo } from '../testing/test-broker.ts';
 import {
   compared,
   DIFFERENCES,
   isUnserved,
   LENGTH_DIFFERENCES,
   LOOSELY,
-  RECORDED_REQUESTS,
-  RECORDED_RIGHTS,
   type RecordedRequest,
   type RightsAnswer,
+  recordedFrom,
   rightsAnswer,
   UNCOMPARED,
   UNSERVED,
   usedDifferences,
   withDifferences,
-} from '../testing/recorded-rights.ts';
-import { BrokerUnderTest, batchOf, produceTo } from '../testing/test-broker.ts';
+} from '../testing/test-recorded-rights.ts';
 import { matrixRequests } from '../testing/test-requests.ts';
 import { EVERY_RULE, rulesOf } from '../testing/test-rights.ts';
 import { TestProducer } from '../testing/test-transactions.ts';
 import { handlerByKey, handlers } from './registry.ts';
+
+const { rights, requests } = recordedFrom(
+  readFileSync(new URL('fixtures/authz-matrix-3.9.1.jsonl', import.meta.url), 'utf8'),
+);
 
 let test: BrokerUnderTest;
 let topicId: string;
@@ -190,11 +194,11 @@ function difference(
   return `${request.key} ${request.api} v${request.version} | ${request.what} | Kafka ${kafka} | here ${here}`;
 }
 
-describe.each(RECORDED_RIGHTS.map((right, index) => ({ right, index })))('with $right', ({ right, index }) => {
+describe.each(rights.map((right, index) => ({ right, index })))('with $right', ({ right, index }) => {
   it('every request is answered as Apache Kafka 3.9.1 answers it', async () => {
     await allow(right);
     const differing: string[] = [];
-    for (const request of RECORDED_REQUESTS) {
+    for (const request of requests) {
       if (isUnserved(request)) continue;
       await restore(request);
       const recorded = request.answers.find((each) => each.rights.includes(index))?.answer;
@@ -221,8 +225,8 @@ describe('the recorded requests', () => {
       return handler !== undefined && version >= handler.minVersion && version <= handler.maxVersion;
     };
     const named = ({ api, version }: RecordedRequest): string => `${api} v${version}`;
-    const unserved = RECORDED_REQUESTS.filter((request) => !isServed(request)).map(named);
-    expect(unserved).toEqual(RECORDED_REQUESTS.filter(isUnserved).map(named));
+    const unserved = requests.filter((request) => !isServed(request)).map(named);
+    expect(unserved).toEqual(requests.filter(isUnserved).map(named));
     // For each of 36 sets of rights.
     expect(unserved).toHaveLength(7);
   });

@@ -1,5 +1,4 @@
 /** What Apache Kafka 3.9.1 answered with every set of rights, and how an answer of ours is held against it. */
-import { readFileSync } from 'node:fs';
 import { flattened, listLengths, withoutNames } from './test-rights.ts';
 
 /** What of an answer is compared. */
@@ -21,12 +20,15 @@ export interface RecordedRequest {
   readonly answers: readonly { readonly rights: readonly number[]; readonly answer: RightsAnswer }[];
 }
 
-const fixture = new URL('../handlers/fixtures/authz-matrix-3.9.1.jsonl', import.meta.url);
-const [first = '', ...lines] = readFileSync(fixture, 'utf8').trim().split('\n');
-
-/** The sets of rights, by the numbers that answers have them under. */
-export const { rights: RECORDED_RIGHTS } = JSON.parse(first) as { readonly rights: readonly string[] };
-export const RECORDED_REQUESTS: readonly RecordedRequest[] = lines.map((line) => JSON.parse(line) as RecordedRequest);
+/** What was recorded: the sets of rights, by the numbers that answers have them under, and the requests. */
+export function recordedFrom(text: string): {
+  readonly rights: readonly string[];
+  readonly requests: readonly RecordedRequest[];
+} {
+  const [first = '', ...lines] = text.trim().split('\n');
+  const { rights } = JSON.parse(first) as { readonly rights: readonly string[] };
+  return { rights, requests: lines.map((line) => JSON.parse(line) as RecordedRequest) };
+}
 
 /** What of a request is answered otherwise on purpose. */
 interface Difference {
