@@ -122,12 +122,16 @@ describe('sizes that are only announced (CVE-2022-34917)', () => {
       const { port, listener } = await startListener({ handler: { handle }, memory, loginMemory, ...secured });
       const begun = Buffer.concat([sizeOf(announced), Buffer.alloc(SENT_BYTES)]);
       const peers = await Promise.all(Array.from({ length: CONNECTIONS }, () => startPeer(port)));
+      const allocatedBytes = process.memoryUsage().arrayBuffers;
       for (const peer of peers) peer.write(begun);
       await until(() => listener.stats().bytesIn === CONNECTIONS * begun.length);
       const heldBytes = memory.stats().assemblingBytes + loginMemory.stats().assemblingBytes;
       expect(heldBytes).toBeGreaterThan(0);
       // Buffers are taken in powers of two.
       expect(heldBytes).toBeLessThanOrEqual(2 * CONNECTIONS * SENT_BYTES);
+      // Sockets have buffers of their own to read into; those of frames would be as large as what was announced.
+      const grownBytes = process.memoryUsage().arrayBuffers - allocatedBytes;
+      expect(grownBytes).toBeLessThan((CONNECTIONS * announced) / 2);
       expect(listener.stats().connectionsOpen).toBe(CONNECTIONS);
       for (const peer of peers) peer.destroy();
       await until(() => listener.stats().connectionsOpen === 0);
