@@ -83,8 +83,8 @@ const CHANGES: readonly Change[] = [
   {
     what: 'a partition is added',
     change: async (cluster) => {
-      const topic = await cluster.readJson(paths.topic('orders'));
-      const partitions = { ...(topic['partitions'] as object), 2: [2, 3] };
+      const topic = (await cluster.readJson(paths.topic('orders'))) as { partitions: object };
+      const partitions = { ...topic.partitions, 2: [2, 3] };
       await cluster.store.set(paths.topic('orders'), Buffer.from(JSON.stringify({ ...topic, partitions })), 'any');
     },
     expectDone: async (cluster, where) => {
