@@ -1,5 +1,5 @@
 /**
- * `pnpm cluster up|status|kill N|stop N|start N|down [--file compose.yaml] [--folder .cluster]`: runs a compose file of brokers, ZooKeepers and
+ * `pnpm cluster up|status|kill N|stop N|start N|down|tools|pictures [--file compose.yaml] [--folder .cluster]`: runs a compose file of brokers, ZooKeepers and
  * a console as processes of this machine, without Docker. Names of containers lead to this machine (`--names` leaves them as they are,
  * for a machine whose hosts file knows them).
  */
@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../source/index.ts';
 import { ComposeError, readCompose } from './compose.ts';
+import { runKafkaTools } from './kafka-tools.ts';
 import { type Plan, type Process, planOf } from './plan.ts';
 import { Processes } from './processes.ts';
 
@@ -18,6 +19,8 @@ pnpm cluster kill N      kills broker N (or a service by its name) with SIGKILL
 pnpm cluster stop N      stops it in order
 pnpm cluster start N     starts it again
 pnpm cluster down        stops all of it; volumes stay
+pnpm cluster tools       what a tutorial does, by Kafka's own tools (see tools/kafka); --write keeps it in docs/kafka-commands.md
+pnpm cluster pictures    kills broker 2 and has it catch up; pictures of the console go to docs/public, or to FOLDER
   --file FILE            default: apps/broker/docker/compose.yaml
   --folder FOLDER        where volumes and logs are; default: .cluster
   --http-port PORT       /metrics and /health of the first broker; others take the next. Default: 19644
@@ -33,6 +36,7 @@ const { values, positionals } = parseArgs({
     folder: { type: 'string', default: join(root, '.cluster') },
     'http-port': { type: 'string', default: '19644' },
     names: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -55,12 +59,21 @@ async function run(): Promise<number> {
   else if (verb === 'status') status(plan, processes);
   else if (verb === 'down') await down(plan, processes);
   else if (verb === 'start') await startOne(theOne(plan), processes);
+  else if (verb === 'tools') return (await runKafkaTools(print, values.write)) ? 0 : 1;
+  else if (verb === 'pictures') await picture(plan, processes);
   else if (verb === 'kill' || verb === 'stop') return endOne(theOne(plan), processes);
   else {
     process.stderr.write(USAGE);
     return 64;
   }
   return 0;
+}
+
+/** Needs a browser, which nothing else here does: loaded when it is asked for. */
+async function picture(plan: Plan, processes: Processes): Promise<void> {
+  await up(plan, processes);
+  const { takePictures } = await import('./pictures.ts');
+  await takePictures(plan, processes, resolve(which ?? join(root, 'docs/public')), print);
 }
 
 async function up(plan: Plan, processes: Processes): Promise<void> {
