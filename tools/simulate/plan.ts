@@ -145,7 +145,7 @@ const LATE_PERCENTS: readonly number[] = [0, 15, 30];
 function withTransactions(plan: SeedPlan): SeedPlan {
   const dice = new Dice(plan.seed).for('transactions');
   const replicas = String(Math.min(plan.brokers, REPLICAS_MAX));
-  const hasLate = dice.for('late batches').chance(LATE_WORLDS_PERCENT);
+  const hasLate = dice.for('network').chance(LATE_WORLDS_PERCENT);
   const copiers = planCopiers(dice.for('copiers'));
   const copies = copiers.length === 0 ? [] : [copyTopic(dice.for('copies'), Number(replicas))];
   return {

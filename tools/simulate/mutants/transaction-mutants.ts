@@ -185,7 +185,6 @@ const verifiesNothing: Build = {
   name: 'verifies-nothing',
   what: 'nobody is asked whether a transaction is open, before a batch that comes late begins one',
   rule: 'stuck-transaction',
-  seed: 30,
   settings: { 'transaction.partition.verification.enable': 'false' },
 };
 
