@@ -45,6 +45,7 @@ export class CommittedBatches implements CommittedPrefix {
     let expected = from;
     for (const { baseOffset, endOffset, bytes } of batches) {
       if (endOffset > end) break;
+      if (endOffset <= logStartOffset) continue;
       const isHole = baseOffset > expected && baseOffset > logStartOffset;
       if (isHole) return lacks(broker, expected, baseOffset);
       const difference = this.#holdOne(broker, baseOffset, endOffset, crc32(bytes));
@@ -83,9 +84,10 @@ export class CommittedRecords implements CommittedPrefix {
   readonly #last = new Map<string, number | undefined>();
   #end = 0;
 
-  hold({ broker, batches, end }: PrefixPart): Difference | undefined {
+  hold({ broker, batches, end, logStartOffset }: PrefixPart): Difference | undefined {
     for (const { endOffset, bytes } of batches) {
       if (endOffset > end) break;
+      if (endOffset <= logStartOffset) continue;
       const isControl = batchIsControl(bytes, 0);
       const isLasting = !isControl && !batchIsTransactional(bytes, 0);
       const epoch = batchLeaderEpoch(bytes, 0);
