@@ -14,6 +14,7 @@ import { oauthBearerLogin, TokenRefused } from './oauth-bearer.ts';
 import { plainLogin } from './plain.ts';
 import { scramLogin } from './scram.ts';
 import { credentialOf, type ScramMechanism } from './scram-credential.ts';
+import { connectionToLogIn } from './testing/test-gate-client.ts';
 
 const NONCE = 'of-the-broker';
 const SALTED = { salt: Buffer.from('0123456789abcdef'), saltedPassword: Buffer.alloc(32, 7), iterations: 4096 };
@@ -134,22 +135,9 @@ const changes: fc.Arbitrary<Change> = fc.oneof(
 
 function newContext(): { readonly context: ConnectionContext; readonly isOpen: () => boolean } {
   let isOpen = true;
-  const context: ConnectionContext = {
-    id: 1,
-    clientHost: '127.0.0.1',
-    clientPort: 1,
-    serverHost: '127.0.0.1',
-    serverPort: 2,
-    listenerName: 'CLIENT',
-    securityProtocol: 'SASL_PLAINTEXT',
-    principal: 'User:ANONYMOUS',
-    authentication: { stage: 'none' },
-    open: true,
-    disconnect: () => {
-      isOpen = false;
-    },
-    restFor: () => {},
-  };
+  const context = connectionToLogIn(() => {
+    isOpen = false;
+  });
   return { context, isOpen: () => isOpen };
 }
 

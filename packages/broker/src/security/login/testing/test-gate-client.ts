@@ -43,6 +43,24 @@ interface ClientOptions {
   readonly findToken?: (mechanism: ScramMechanism) => (id: string) => Promise<FoundToken | undefined>;
 }
 
+/** A connection of somebody who has not logged in. */
+export function connectionToLogIn(disconnect: () => void): ConnectionContext {
+  return {
+    id: 1,
+    clientHost: '127.0.0.1',
+    clientPort: 1,
+    serverHost: '127.0.0.1',
+    serverPort: 2,
+    listenerName: 'CLIENT',
+    securityProtocol: 'SASL_PLAINTEXT',
+    principal: 'User:ANONYMOUS',
+    authentication: { stage: 'none' },
+    open: true,
+    disconnect,
+    restFor: () => {},
+  };
+}
+
 /** A client of a gate, on a connection that only counts what is done to it. */
 export class Client {
   readonly clock = new ManualClock();
@@ -99,22 +117,9 @@ export class Client {
         return scramLogin({ mechanism, find, nonce: () => nonce, invent, findToken: findToken?.(mechanism) });
       },
     });
-    this.context = {
-      id: 1,
-      clientHost: '127.0.0.1',
-      clientPort: 1,
-      serverHost: '127.0.0.1',
-      serverPort: 2,
-      listenerName: 'CLIENT',
-      securityProtocol: 'SASL_PLAINTEXT',
-      principal: 'User:ANONYMOUS',
-      authentication: { stage: 'none' },
-      open: true,
-      disconnect: () => {
-        this.isDisconnected = true;
-      },
-      restFor: () => {},
-    };
+    this.context = connectionToLogIn(() => {
+      this.isDisconnected = true;
+    });
   }
 
   /** `handlers` where the frame is let through; else the answer, or that the connection was ended. */
