@@ -62,11 +62,6 @@ export class ReplicaWatch {
   /** By partition, the highest high watermark that any replica has had, and whose it was. */
   readonly #committed = new Map<string, { readonly offset: number; readonly by: number }>();
   readonly #prefixes = new Map<string, CommittedPrefix>();
-  /**
-   * By partition, where the log of a leader in sync has begun at the latest. What was deleted there is of no account on any replica: one that
-   * lacked the leader's last records when all of them were deleted comes into sync with others below that, which it deletes when it is answered.
-   */
-  readonly #deleted = new Map<string, number>();
   /** Of the replicas in sync. */
   #held = new Map<WatchedReplica, Held>();
   /** By partition and epoch, who leads. */
@@ -91,7 +86,6 @@ export class ReplicaWatch {
       const { broker, replica, name } = seen;
       if (this.#states.stateOf(name) === undefined) continue;
       this.#lookAtLeader(seen);
-      this.#lookAtStart(seen);
       if (isTransient(name)) continue;
       this.#lookAtRole(seen);
       const { highWatermark, state } = replica.log;
@@ -120,9 +114,7 @@ export class ReplicaWatch {
         const ends = `ends at ${logEndOffset}, with a high watermark of ${highWatermark}`;
         const isAtEnd = highWatermark === committed.offset && logEndOffset === committed.offset;
         if (!isAtEnd) this.#tell('diverged', name, `broker ${broker.id} ${ends}; ${committed.offset} is committed`);
-        const difference = this.#prefix(replica, name).holdAtRest(
-          this.#partOf({ broker, replica, name }, 0, committed.offset),
-        );
+        const difference = this.#prefix(replica, name).holdAtRest(partOf(broker, replica, 0, committed.offset));
         if (difference !== undefined) this.#tell(difference.anomaly, name, difference.message);
       }
     }
@@ -162,12 +154,6 @@ export class ReplicaWatch {
     if (leader !== id) this.#tell('two-leaders', name, `brokers ${leader} and ${id} lead in epoch ${leaderEpoch}`);
   }
 
-  #lookAtStart({ broker: { id }, replica, name }: Seen): void {
-    const { logStartOffset } = replica.log;
-    const isLeader = replica.isLeader && this.#states.stateOf(name)?.leader === id;
-    if (isLeader && logStartOffset > (this.#deleted.get(name) ?? 0)) this.#deleted.set(name, logStartOffset);
-  }
-
   /** How far a replica in sync was held against the others; undefined where there is nothing to hold. */
   #lookAtEnd({ broker, replica, name }: Seen): number | undefined {
     const { log } = replica;
@@ -187,14 +173,9 @@ export class ReplicaWatch {
     const before = this.#held.get(replica);
     const from = before?.leaderEpoch === replica.leaderEpoch ? before.end : 0;
     if (from >= end) return from;
-    const difference = this.#prefix(replica, name).hold(this.#partOf({ broker, replica, name }, from, end));
+    const difference = this.#prefix(replica, name).hold(partOf(broker, replica, from, end));
     if (difference !== undefined) this.#tell(difference.anomaly, name, difference.message);
     return end;
-  }
-
-  #partOf({ broker: { id, disk }, replica: { log }, name }: Seen, from: number, end: number): PrefixPart {
-    const logStartOffset = Math.max(log.logStartOffset, this.#deleted.get(name) ?? 0);
-    return { broker: id, batches: storedBatches(disk, log.folder, from), from, end, logStartOffset };
   }
 
   #isInSync(id: number, name: string): boolean {
@@ -219,6 +200,11 @@ export class ReplicaWatch {
 /** Of a topic that is made anew under its name, a broker may for a time still have a replica of the one before. */
 function isTransient(name: string): boolean {
   return GARDEN_TOPIC.test(name) || VANDALS_TOPIC.test(name);
+}
+
+function partOf({ id, disk }: WatchedBroker, { log }: WatchedReplica, from: number, end: number): PrefixPart {
+  const { folder, logStartOffset } = log;
+  return { broker: id, batches: storedBatches(disk, folder, from), from, end, logStartOffset };
 }
 
 function nameOf({ topic, partition }: WatchedReplica): string {

@@ -246,12 +246,17 @@ export class LeaderRole {
     return clock.monotonic() - progress.lastCaughtUpMs <= lagMsMax && isAlive(id);
   }
 
-  #maybeExpand(id: number, { endOffset }: Progress): void {
+  #maybeExpand(id: number, progress: Progress): void {
     if (this.#proposed !== undefined || this.#isOver || this.#isr.includes(id)) return;
-    const { log, isAlive } = this.#options;
+    if (this.#hasAllCommitted(progress) && this.#options.isAlive(id)) this.#propose([...this.#isr, id]);
+  }
+
+  #hasAllCommitted({ endOffset, logStartOffset }: Progress): boolean {
+    const { log } = this.#options;
+    // What was deleted here is in no epoch that this log can tell the end of, so a follower may still have others there than were committed.
+    if (logStartOffset < log.logStartOffset) return false;
     // The high watermark alone would let it in that lacks what was committed before this leadership (KAFKA-7128).
-    if (endOffset < log.highWatermark || endOffset < this.epochStartOffset || !isAlive(id)) return;
-    this.#propose([...this.#isr, id]);
+    return endOffset >= log.highWatermark && endOffset >= this.epochStartOffset;
   }
 
   #propose(isr: readonly number[]): void {
