@@ -38,20 +38,28 @@ const AIMS = { readyMs: 1000, pssMib: 400, killMs: 300, stopMs: 100 };
 const SESSION_SHARE = 1 / 6;
 
 async function measureCluster(context: BenchContext, findings: Findings): Promise<void> {
-  if (isWanted(context, 'ready') || isWanted(context, 'load')) await measureInstalled(context, findings);
+  const wanted = Object.entries(INSTALLED).filter(([part]) => isWanted(context, part));
+  if (wanted.length > 0) await measureInstalled(wanted, context, findings);
   if (isWanted(context, 'zookeeper')) await findings.attempt('zookeeper', () => measureTurns(context, findings));
-  if (isWanted(context, 'gaps')) await findings.attempt('gaps', () => measureGaps(context, findings));
 }
 
-async function measureInstalled(context: BenchContext, findings: Findings): Promise<void> {
+type Measure = (program: string, context: BenchContext, findings: Findings) => Promise<void>;
+
+/** What is measured of the program as it is installed. */
+const INSTALLED: Readonly<Record<string, Measure>> = { ready: measureReady, load: measureLoad, gaps: measureGaps };
+
+async function measureInstalled(
+  parts: readonly (readonly [string, Measure])[],
+  context: BenchContext,
+  findings: Findings,
+): Promise<void> {
   const root = join(import.meta.dirname, '../..');
   const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1' };
   execFileSync('turbo', ['run', 'build', '--filter=millrace', '--output-logs=errors-only'], { cwd: root, env });
   const { program, folder } = installBuilt();
   try {
-    const parts = { ready: measureReady, load: measureLoad };
-    for (const [part, measure] of Object.entries(parts)) {
-      if (isWanted(context, part)) await findings.attempt(part, () => measure(program, context, findings));
+    for (const [part, measure] of parts) {
+      await findings.attempt(part, () => measure(program, context, findings));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -188,15 +196,29 @@ async function produced(bootstrap: string, client: Client, topic: string, contex
   return records / seconds;
 }
 
+/** A broker that has only just started is slow: its code is not compiled yet. */
+const CALM_MS = 3000;
+/** At 10 ms, the clients of this load alone are enough to keep two cores busy, and gaps measure the queue for them. */
+const PACE_MS = 30;
 /** No multiple of the kinds of victims, which come in turns: each of them is to be killed and to be stopped. */
 const STOP_EVERY = 4;
 
-async function measureGaps(context: BenchContext, findings: Findings): Promise<void> {
+async function measureGaps(program: string, context: BenchContext, findings: Findings): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-gaps-'));
   const rounds = context.isQuick ? 12 : 30 * context.rounds;
   try {
     const onRound = (line: string): void => context.progress(line);
-    const report = await killBrokers({ engine: 'local', folder, rounds, stopEvery: STOP_EVERY, seed: 1, onRound });
+    const report = await killBrokers({
+      engine: 'local',
+      program: [program],
+      folder,
+      rounds,
+      stopEvery: STOP_EVERY,
+      calmMs: CALM_MS,
+      paceMs: PACE_MS,
+      seed: 1,
+      onRound,
+    });
     findings.raw('gaps', report);
     findings.table({
       title: 'The longest time without an acknowledgement of a partition whose leader ends',
@@ -204,7 +226,7 @@ async function measureGaps(context: BenchContext, findings: Findings): Promise<v
       rows: gapRows(report.gaps),
       notes: [
         `${report.violationCount} violations: ${report.recordsAcknowledged} acknowledged records were looked for, none may be missing, repeated or out of order.`,
-        'Records every 10 ms to each of 6 partitions, acks=all; leader, controller and coordinator in turns; every fourth round is a stop in order.',
+        `Records every ${PACE_MS} ms to each of 6 partitions, acks=all; leader, controller and coordinator in turns; every fourth round is a stop in order.`,
         `Sent again: ${sentAgain(report)}. ${Object.entries(report.clients)
           .map(([name, about]) => `${name}: ${about}`)
           .join('; ')}.`,

@@ -57,7 +57,7 @@ export const PLAIN_SETTINGS = {
 export const SETTINGS = { ...PLAIN_SETTINGS, ...CLEANING_SETTINGS };
 
 const CLI = join(root, 'apps/cli/src/main.ts');
-const COMPILE_CACHE = join(root, 'tools/source/compile-cache.mjs');
+const MILLRACE = ['--import', join(root, 'tools/source/compile-cache.mjs'), CLI];
 
 export interface ClusterOptions {
   readonly engine: Engine;
@@ -70,16 +70,21 @@ export interface ClusterOptions {
   readonly interBrokerProtocol?: string | undefined;
   /** Of all brokers. Default: {@link SETTINGS}. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Of a local cluster: what node is given to run `millrace`. Default: its source. */
+  readonly program?: readonly string[] | undefined;
 }
 
 export function startCluster(options: ClusterOptions): Promise<ClusterProcesses> {
-  const { engine, folder, kafkaIds = [], settings = SETTINGS, ...rest } = options;
-  if (engine === 'local') return LocalCluster.start(folder, settings);
+  const { engine, folder, kafkaIds = [], settings = SETTINGS, program = MILLRACE, ...rest } = options;
+  if (engine === 'local') return LocalCluster.start(folder, settings, program);
   const makes = new Map(BROKER_IDS.map((id) => [id, kafkaIds.includes(id) ? 'kafka' : 'millrace'] as const));
   return EnsembleCluster.start({ ...rest, folder, makes, settings });
 }
 
-type LocalClusterOptions = Pick<SpawnedBrokerOptions, 'folder' | 'settings'> & { readonly port: number };
+type LocalClusterOptions = Pick<SpawnedBrokerOptions, 'folder' | 'settings'> & {
+  readonly port: number;
+  readonly program: readonly string[];
+};
 
 /** `millrace start --brokers 3`: its parent starts a broker again that has ended. */
 class LocalCluster implements ClusterProcesses {
@@ -95,16 +100,19 @@ class LocalCluster implements ClusterProcesses {
     this.#parent = parent;
   }
 
-  static async start(folder: string, settings: ClusterOptions['settings']): Promise<LocalCluster> {
+  static async start(
+    folder: string,
+    settings: ClusterOptions['settings'],
+    program: readonly string[],
+  ): Promise<LocalCluster> {
     // The ports of the other brokers follow the first one's.
     const port = await freePortsInARow(BROKER_IDS.length);
-    const options = { folder, port, settings: { ...settings, 'zookeeper.session.timeout.ms': SESSION_MS } };
+    const options = { folder, port, program, settings: { ...settings, 'zookeeper.session.timeout.ms': SESSION_MS } };
     return new LocalCluster(options, await LocalCluster.#startParent(options));
   }
 
   static async #startParent(options: LocalClusterOptions): Promise<SpawnedBroker> {
-    const program = ['--import', COMPILE_CACHE, CLI, 'start', '--brokers', '3'];
-    const parent = new SpawnedBroker({ ...options, program });
+    const parent = new SpawnedBroker({ ...options, program: [...options.program, 'start', '--brokers', '3'] });
     try {
       await parent.says(/ready with 3 brokers at/, START_MS_MAX);
     } catch (error) {

@@ -24,7 +24,7 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
        pnpm faults power-loss [--rounds 20] [--seed N] [--folder DIR] [--program FILE] [--fs ext4|xfs] [--unsynced]
        pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--rolling] [--json]
                               [--stop-every N] [--empty-every N] [--pause-every N] [--keeper-every N] [--calm-ms 0]
-                              [--pace-ms 10] [--spare-every N]
+                              [--pace-ms 10] [--spare-every N] [--program FILE]
                               [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--java]
        pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--java] [--json]
        pnpm faults events     [--rounds 20] [--seed N] [--folder DIR] [--event quorum|full-disk|resize|...]... [--outage-ms 30000]
@@ -186,6 +186,7 @@ async function runKills(): Promise<void> {
     rollingRounds: values.rolling ? rounds : 0,
     isEveryReplicaRead: true,
     hasJava: values.java,
+    program: values.program === undefined ? undefined : [values.program],
     kafkaIds: values['kafka-brokers']?.split(',').map(Number),
     kafka: values.kafka,
     interBrokerProtocol: values['inter-broker-protocol'],
