@@ -6,6 +6,7 @@ import { Fetch } from '@millrace/protocol';
 import { batchLastOffset, readRecords, splitBatches } from '@millrace/records';
 import type { Consumer } from 'kafkajs';
 import { connectKafkaJs } from '../clients/kafkajs.ts';
+import { type OffsetsAnswered, watchOffsetFetches } from '../clients/kafkajs-offset-fetches.ts';
 import '../clients/kafkajs-idle.ts';
 import { type Ledger, loadKey, loadValue, type Sent } from './ledger.ts';
 
@@ -166,17 +167,20 @@ export class CommittingReader {
   }
 }
 
-/** A member of a group, with kafkajs, that commits each batch. */
+/**
+ * A member of a group, with kafkajs, that commits each batch, and is held to what brokers answer it when it asks how far its group has come.
+ *
+ * Where it reads from says nothing of that. kafkajs has a fetcher for each broker, and where a partition's leader changes while a batch of it is at
+ * work, the fetcher of the next leader asks for the same records meanwhile. Their answer is thrown away as long as the batch is at work, and
+ * taken where it comes when that has been committed: so they are read again, within a generation or beyond the next join.
+ */
 export class GroupMember {
   readonly group: string;
   readonly #target: LoadTarget;
   readonly #consumer: Consumer;
-  /**
-   * What the group had committed when the member last joined, and since: it may not read from before that. A batch may still be at work
-   * at a join, and its commit may be acknowledged after the member has asked where to begin; so it counts from the next join on.
-   */
-  #joined: Map<number, number | undefined> = new Map();
-  #joinedAtMs = 0;
+  #unwatch: () => void = () => undefined;
+  /** The offset behind all that was read of a partition: nothing may be left out. */
+  readonly #readUpTo = new Map<number, number>();
   #recordsRead = 0;
 
   constructor(target: LoadTarget, group: string) {
@@ -198,65 +202,56 @@ export class GroupMember {
   }
 
   async start(): Promise<void> {
-    const { topic, partitions, ledger } = this.#target;
+    const { topic } = this.#target;
+    this.#unwatch = watchOffsetFetches(this.group, () => this.#offsetsAsked());
     await this.#consumer.connect();
     await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
-    this.#consumer.on(this.#consumer.events.GROUP_JOIN, () => {
-      this.#joinedAtMs = performance.now();
-      this.#joined = new Map(Array.from({ length: partitions }, (_, each) => [each, this.#committed(each)]));
-    });
     await this.#consumer.run({
       autoCommit: false,
       partitionsConsumedConcurrently: 2,
       eachBatch: async ({ batch, isStale, isRunning }) => {
         if (isStale() || !isRunning()) return;
-        // What came back from before the last acknowledged commit means that the group went back.
         const { partition } = batch;
-        const joined = this.#joined;
-        const first = Number(batch.firstOffset());
-        const expected = joined.get(partition);
-        if (expected !== undefined && first < expected) await this.#wentBack(partition, expected, first);
+        this.#noteRead(partition, Number(batch.firstOffset()), Number(batch.lastOffset()) + 1);
         this.#recordsRead += batch.messages.length;
-        const offset = Number(batch.lastOffset()) + 1;
-        await this.#consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
-        ledger.committed(this.group, partition, offset);
-        joined.set(partition, offset);
+        await this.#commit(partition, Number(batch.lastOffset()) + 1, isRunning);
       },
     });
   }
 
-  /** Tells with it what the group has committed now: whether that has gone back, or the member only reads again what it has read. */
-  async #wentBack(partition: number, expected: number, first: number): Promise<void> {
-    const { topic, ledger, bootstrapServers } = this.#target;
-    const sinceMs = Math.round(performance.now() - this.#joinedAtMs);
-    const now = await committedNow(bootstrapServers, this.group, topic, partition).catch(String);
-    ledger.violation(
-      `group ${this.group} read partition ${partition} from ${first} after it had committed ${expected}, ${sinceMs} ms after its member had ` +
-        `joined; what it has committed now: ${now ?? 'nothing'}`,
-    );
+  /** A commit that is acknowledged from now on may be in the answer; all that were before must be. */
+  #offsetsAsked(): OffsetsAnswered {
+    const { ledger, partitions } = this.#target;
+    const committed = Array.from({ length: partitions }, (_, each) => ledger.committedOffset(this.group, each));
+    return (topic, partition, offset) => {
+      if (topic !== this.#target.topic) return;
+      const answered = offset < 0 ? undefined : offset;
+      ledger.checkCommitted(`${this.group}, as its member was told,`, partition, committed[partition], answered);
+    };
   }
 
-  #committed(partition: number): number | undefined {
-    return this.#target.ledger.committedOffset(this.group, partition);
+  #noteRead(partition: number, first: number, next: number): void {
+    const due = this.#readUpTo.get(partition) ?? 0;
+    if (first > due) {
+      this.#target.ledger.violation(
+        `group ${this.group} left out records ${due} to ${first - 1} of partition ${partition}`,
+      );
+    }
+    this.#readUpTo.set(partition, Math.max(due, next));
+  }
+
+  /** What was committed before, and is only read again, is not committed again: the group would go back by its own will. */
+  async #commit(partition: number, offset: number, isRunning: () => boolean): Promise<void> {
+    const { topic, ledger } = this.#target;
+    if (offset <= (ledger.committedOffset(this.group, partition) ?? 0)) return;
+    await this.#consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
+    // A consumer that is being stopped gives up on its commits, and says nothing.
+    if (isRunning()) ledger.committed(this.group, partition, offset);
   }
 
   async stop(): Promise<void> {
     await this.#consumer.disconnect();
-  }
-}
-
-async function committedNow(
-  bootstrapServers: string,
-  group: string,
-  topic: string,
-  partition: number,
-): Promise<number | undefined> {
-  const admin = new Admin({ bootstrapServers });
-  try {
-    const offsets = await admin.listGroupOffsets(group);
-    return offsets.find((each) => each.topic === topic && each.partition === partition)?.offset;
-  } finally {
-    await admin.close();
+    this.#unwatch();
   }
 }
 
