@@ -38,6 +38,7 @@ it('is read in turns: others go on while thousands of batches are taken in', asy
   const log = {
     logStartOffset: 0,
     logEndOffset: BATCHES,
+    durableEndOffset: BATCHES,
     async read(offset: number, bytesMax: number) {
       longestRead = Math.max(longestRead, bytesMax);
       const end = Math.min(BATCHES, offset + Math.floor(bytesMax / batchBytes));
@@ -69,4 +70,35 @@ it('is read in turns: others go on while thousands of batches are taken in', asy
   expect(longestRun * batchBytes).toBeLessThan(6 * 17 * 1024);
   // Reading checks what it reads, in one piece.
   expect(longestRead).toBeLessThanOrEqual(256 * 1024);
+});
+
+it('is read to the end that it had, where its last records were still to become durable', async () => {
+  const all = chunkOf(3);
+  const batchBytes = all.length / 3;
+  const log = {
+    logStartOffset: 0,
+    logEndOffset: 3,
+    durableEndOffset: 2,
+    async read(offset: number) {
+      const chunk = all.subarray(offset * batchBytes, log.durableEndOffset * batchBytes);
+      return { errorCode: 0, chunks: chunk.length === 0 ? [] : [chunk] };
+    },
+  };
+  const whenCommitted = async (offset: number): Promise<number> => {
+    log.durableEndOffset = offset;
+    return 0;
+  };
+  const partition = { log, leaderError: () => 0, whenCommitted } as unknown as Partition;
+  const read = new PartitionCoordinatorLog(
+    't',
+    { loadBytes: 100_000, commitTimeoutMs: 5000 },
+    () => 1,
+    new TurnLine(new ManualClock()),
+    () => partition,
+  );
+  let taken = 0;
+  const result = await read.readAll(0, (batches) => {
+    taken += [...splitBatches(batches)].length;
+  });
+  expect([result, taken]).toEqual([{ errorCode: 0, endOffset: 3 }, 3]);
 });

@@ -68,8 +68,14 @@ export class PartitionCoordinatorLog implements CoordinatorLog {
       if (refusal !== ErrorCode.NONE) return { errorCode: refusal, endOffset: offset };
       const read = await log.read(offset, bytesMax, { isolation: 'logEnd', minOneBatch: true });
       if (read.errorCode !== ErrorCode.NONE) return { errorCode: read.errorCode, endOffset: offset };
-      // What compaction or deletion took away at the end leaves nothing to read before the end.
-      if (read.chunks.length === 0) break;
+      if (read.chunks.length === 0) {
+        // What compaction or deletion took away at the end leaves nothing to read before the end.
+        if (log.durableEndOffset >= endOffset) break;
+        // What this broker was appending when it ceased to lead, and leads again, cannot be read before it is durable, and is state all the same.
+        const errorCode = await partition.whenCommitted(endOffset, this.#limits.commitTimeoutMs);
+        if (errorCode !== ErrorCode.NONE) return { errorCode, endOffset: offset };
+        continue;
+      }
       for (const shared of read.chunks) {
         // What is decoded may hold on to views of it, so it has to be a copy.
         const chunk = read.release === undefined ? shared : Buffer.from(shared);
