@@ -1,6 +1,8 @@
 import { ErrorCode, Produce } from '@millrace/protocol';
 import { readRecords, splitBatches } from '@millrace/records';
 import { expect } from 'vitest';
+import type { Partition } from '../replicas/partition.ts';
+import { isRefusal } from '../shared/refusal.ts';
 import { batchOf } from './test-broker.ts';
 import type { TestReplicas } from './test-replicas.ts';
 
@@ -14,6 +16,8 @@ export class Load {
   readonly #partitions: number;
   /** By partition, the value at each offset that was acknowledged. */
   readonly #acknowledged: Map<number, string>[];
+  /** What was acknowledged though a replica in sync did not have it. */
+  readonly #tooEarly: string[] = [];
   readonly #running: Promise<unknown>;
   #isOver = false;
 
@@ -39,6 +43,7 @@ export class Load {
     await this.#cluster.until('the end of the load', () => hasEnded, 2 * TIMEOUT_MS);
     // The last high watermark comes with the next fetch.
     await this.#cluster.pass(600);
+    expect(this.#tooEarly).toEqual([]);
     for (let partition = 0; partition < this.#partitions; partition += 1) {
       const logs = await Promise.all(replicasOf(partition).map((id) => this.#valuesOf(id, partition)));
       for (const log of logs) expect([...log]).toEqual([...logs[0]!]);
@@ -66,7 +71,27 @@ export class Load {
     const topicData = [{ name: this.#topic, partitionData }];
     const answer = await this.#cluster.ask(leader, Produce, 9, { acks: -1, timeoutMs: TIMEOUT_MS, topicData });
     const { errorCode, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
-    return errorCode === ErrorCode.NONE ? baseOffset : undefined;
+    if (errorCode !== ErrorCode.NONE) return undefined;
+    this.#checkInSync(leader, index, baseOffset);
+    return baseOffset;
+  }
+
+  /**
+   * That in the end all have it would be seen where acks=all waits for nobody, too, as long as no leader dies between an acknowledgement and the
+   * next fetch: so who has it is looked up as it is acknowledged.
+   */
+  #checkInSync(leader: number, index: number, offset: number): void {
+    for (const id of this.#replica(leader, index)?.isr ?? []) {
+      const log = this.#replica(id, index)?.log;
+      if (log === undefined || log.durableEndOffset > offset) continue;
+      this.#tooEarly.push(`${this.#topic}-${index} at ${offset}, before broker ${id} had it`);
+    }
+  }
+
+  /** Undefined while the broker is only starting. */
+  #replica(id: number, index: number): Partition | undefined {
+    const found = this.#cluster.broker(id).services.replicas.find(this.#topic, index);
+    return isRefusal(found) ? undefined : found;
   }
 
   async #valuesOf(id: number, partition: number): Promise<Map<number, string>> {
