@@ -1,9 +1,10 @@
 /** Kafka's tools that write in transactions and look after them. */
 import { Admin } from '@millrace/admin';
 import { Consumer } from '@millrace/consumer';
-import { Producer } from '@millrace/producer';
-import { kafkaTool } from '../kafka/index.ts';
+import { FatalTransactionError, Producer } from '@millrace/producer';
+import { KAFKA_3, kafkaTool } from '../kafka/index.ts';
 import { expectSuccess } from './expect-success.ts';
+import { hangingCases } from './hanging-transactions.ts';
 import { expectMatch } from './report.ts';
 
 const PERF_RECORDS = 20_000;
@@ -25,6 +26,8 @@ type NamedCase = readonly [string, () => Promise<string | undefined>];
 export function transactionCases(tools: TransactionTools): NamedCase[] {
   return [
     ...scriptCases(tools),
+    ...terminationCases(tools),
+    ...hangingCases(tools),
     [
       `TransactionalMessageCopier copies ${COPIED_RECORDS} records once, aborting now and then, and ended half way`,
       () => copies(tools),
@@ -103,6 +106,38 @@ function scriptCases({ bootstrap, version, topic, run, topics }: TransactionTool
   ];
 }
 
+/** A verb that Kafka's tool has since 4.1 (KIP-939). */
+function terminationCases({ bootstrap, version, topic, run }: TransactionTools): NamedCase[] {
+  if (version === KAFKA_3) return [];
+  return [
+    [
+      'kafka-transactions forceTerminateTransaction, of one that is open',
+      async () => {
+        const id = `${topic}-terminated`;
+        await using admin = new Admin({ bootstrapServers: bootstrap });
+        await using producer = new Producer({ bootstrapServers: bootstrap, transactionalId: id });
+        const open = await producer.begin();
+        await open.send({ topic: `${topic}-transacted`, partition: 1, value: 'terminated' });
+        const [before] = await admin.describeTransactions([id]);
+        await run('kafka-transactions', ['forceTerminateTransaction', '--transactionalId', id]);
+        const [after] = await admin.describeTransactions([id]);
+        // As after every producer that begins: the transaction is aborted, its markers are written, and the next epoch is given.
+        if (after?.state !== 'Empty' || after.producerEpoch <= before!.producerEpoch) {
+          throw new Error(`it is ${after?.state} in epoch ${after?.producerEpoch}, from ${before?.producerEpoch} on`);
+        }
+        const failure: unknown = await open.commit().catch((error: unknown) => error);
+        if (!(failure instanceof FatalTransactionError)) throw new Error(`its producer's commit: ${String(failure)}`);
+        const found = await committedUntil(bootstrap, `${topic}-transacted`, 1, async () => {
+          await using other = new Producer({ bootstrapServers: bootstrap });
+          await other.send({ topic: `${topic}-transacted`, partition: 1, value: END });
+        });
+        if (found.includes('terminated')) throw new Error('its record is read as committed');
+        return `epoch ${before!.producerEpoch} to ${after.producerEpoch}`;
+      },
+    ],
+  ];
+}
+
 /** What Kafka's system tests have its own copier do: the copy equals the original, whatever becomes of copiers. */
 async function copies({ bootstrap, version, topic, topics }: TransactionTools): Promise<string> {
   const [source, copy] = [`${topic}-source`, `${topic}-copy`];
@@ -125,18 +160,23 @@ async function copies({ bootstrap, version, topic, topics }: TransactionTools): 
   const first = await kafkaTool(copier, args, { version, endAfter: /"totalProcessed":1\d{3}/ });
   expectMatch(first.stdout, /"totalProcessed":1\d{3}/);
   expectSuccess(copier, args, await kafkaTool(copier, args, { version }));
-  await producer.send({ topic: copy, value: END });
-  const found = await committedIn(bootstrap, copy);
+  const found = await committedUntil(bootstrap, copy, 0, () => producer.send({ topic: copy, value: END }));
   const isSame = found.length === values.length && found.every((value, index) => value === values[index]);
   if (!isSame) throw new Error(`${found.length} records are there, of ${values.length}, or not in their order`);
   return `${found.length} of ${values.length}`;
 }
 
-/** What is committed in the topic's only partition before a last record that says so. */
-async function committedIn(bootstrap: string, topic: string): Promise<string[]> {
+/** What is committed in a partition before a last record that says so, which is written first. */
+async function committedUntil(
+  bootstrap: string,
+  topic: string,
+  partition: number,
+  writeEnd: () => Promise<unknown>,
+): Promise<string[]> {
+  await writeEnd();
   const values: string[] = [];
   await using consumer = new Consumer({ bootstrapServers: bootstrap, isolationLevel: 'read_committed' });
-  consumer.assign([{ topic, partition: 0, offset: 0 }]);
+  consumer.assign([{ topic, partition, offset: 0 }]);
   for await (const { value } of consumer) {
     if (String(value) === END) break;
     values.push(String(value));

@@ -121,6 +121,24 @@ describe('transactions', () => {
     await expect(open.commit()).rejects.toBeInstanceOf(FatalTransactionError);
     expect(await stableEnd(topic)).toBe(2);
   });
+
+  it('are aborted by name, and whoever goes on in them is refused', async () => {
+    const topic = await newTopic();
+    const id = uniqueName('id');
+    await using left = newProducer(id);
+    const open = await left.begin();
+    await open.send({ topic, partition: 0, value: 'a' });
+    const [before] = await admin.describeTransactions([id]);
+    const { producerId, producerEpoch } = await admin.forceTerminateTransaction(id);
+    expect(producerId).toBe(before!.producerId);
+    expect(producerEpoch).toBeGreaterThan(before!.producerEpoch);
+    expect(await admin.describeTransactions([id])).toMatchObject([{ state: 'Empty', producerEpoch, partitions: [] }]);
+    expect(await stableEnd(topic)).toBe(2);
+    await expect(open.commit()).rejects.toBeInstanceOf(FatalTransactionError);
+    await using next = newProducer(id);
+    await next.transaction((tx) => void tx.send({ topic, partition: 0, value: 'b' }));
+    await expect.poll(() => stableEnd(topic)).toBe(4);
+  });
 });
 
 describe('a transaction that hangs', () => {

@@ -376,6 +376,19 @@ export class Admin implements AsyncDisposable {
     return fenceProducers(this.#client, transactionalIds, options);
   }
 
+  /**
+   * Ends the transaction that is open under a transactional id, without its producer: it is aborted, and whoever writes under the id is
+   * refused from now on. Apache Kafka's Admin has it since 4.1 (KIP-939), and it fences there too, so brokers from 0.11 on do it. As
+   * with {@link Admin.fenceProducers}, an id that nobody uses is taken, and made.
+   * @returns the epoch from which on producers of the id are let in
+   */
+  async forceTerminateTransaction(transactionalId: string, options: OperationOptions = {}): Promise<FencedProducer> {
+    args.check('terminate a transaction', args.transactionalId(transactionalId, 'transactionalId'));
+    args.checkOptions('terminate a transaction', options);
+    const [fenced] = await fenceProducers(this.#client, [transactionalId], options);
+    return fenced!;
+  }
+
   /** Transactions that are open in partitions and that no coordinator will end. Needs brokers from 3.0 on. */
   async findHangingTransactions(options: FindHangingTransactionsOptions = {}): Promise<HangingTransaction[]> {
     args.checkOptions('find hanging transactions', options, args.findHangingOptions);

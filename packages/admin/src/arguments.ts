@@ -57,6 +57,7 @@ export const argumentCounts = {
   describeTransactions: 2,
   abortTransactions: 2,
   fenceProducers: 2,
+  forceTerminateTransaction: 2,
   findHangingTransactions: 1,
   listPartitionReassignments: 2,
   alterPartitionReassignments: 2,

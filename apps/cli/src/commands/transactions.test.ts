@@ -133,6 +133,26 @@ describe('millrace transactions', () => {
     }
   });
 
+  it('are aborted past their producer, and none of an id that nobody has: `force-terminate`', async () => {
+    await using till = new Producer({ bootstrapServers: broker.bootstrapServers, transactionalId: 'till' });
+    const open = await till.begin();
+    await open.send({ topic: 'orders', partition: 1, value: 'left open' });
+    const outcome =
+      /^The transaction of till is aborted; its producers below epoch \d+ of producer \d+ are refused now\n$/;
+    expect((await run('force-terminate', 'till')).stdout).toMatch(outcome);
+    expect((await run('list', '--quiet', '--state', 'Ongoing')).stdout).toBe('');
+    await expect(open.commit()).rejects.toMatchObject({ code: 'PRODUCER_TRANSACTIONS_OVER' });
+    const again = await millrace(broker.bootstrapServers, [
+      ...['kafka-transactions.sh', 'forceTerminateTransaction', '--transactionalId', 'till'],
+    ]);
+    expect(again.stdout).toMatch(/^No transaction of till was open; its producers below epoch \d+/);
+    expect(await run('force-terminate', 'nobody')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('No transactional id is called "nobody", so nothing was terminated'),
+    });
+    expect((await run('list', '--quiet')).stdout).not.toContain('nobody');
+  });
+
   it('refuse producers from now on, but none of an id that nobody has', async () => {
     const unknown = await run('fence', 'shop', 'nobody');
     expect(unknown).toMatchObject({

@@ -244,7 +244,7 @@ async function transactionOf(
 export async function fenceProducers(context: CommandContext, ids: readonly string[]): Promise<void> {
   await context.withAdmin(async (admin) => {
     const unique = [...new Set(ids)];
-    await checkIds(admin, unique);
+    await describeAll(admin, unique, ', so nothing was fenced');
     const fenced = await admin.fenceProducers(unique);
     await context.out.done(fenced, () =>
       fenced
@@ -257,10 +257,30 @@ export async function fenceProducers(context: CommandContext, ids: readonly stri
   });
 }
 
-/** The brokers make an id that they do not know where its producers are fenced: a name with a slip would seem to have been fenced. */
-async function checkIds(admin: Admin, ids: readonly string[]): Promise<void> {
-  const { unknown } = await lookUp(admin, ids);
-  if (unknown.length > 0) throw noSuchIds(unknown, ', so nothing was fenced');
+export async function forceTerminate(context: CommandContext, id: string): Promise<void> {
+  await context.withAdmin(async (admin) => {
+    const [before] = await describeAll(admin, [id], ', so nothing was terminated');
+    const terminated = await admin.forceTerminateTransaction(id);
+    const { producerId, producerEpoch } = terminated;
+    await context.out.done(terminated, () => {
+      // What releases that cannot describe transactions had open is not known.
+      const ended =
+        before === undefined || before.state === 'Ongoing'
+          ? `The transaction of ${id} is aborted`
+          : `No transaction of ${id} was open`;
+      return `${ended}; its producers below epoch ${producerEpoch} of producer ${producerId} are refused now`;
+    });
+  });
+}
+
+/**
+ * What is known of ids before their producers are shut out: brokers make an id then that they do not know, and a name with a slip would seem to
+ * have been meant.
+ */
+async function describeAll(admin: Admin, ids: readonly string[], outcome: string): Promise<DescribedTransaction[]> {
+  const { described, unknown } = await lookUp(admin, ids);
+  if (unknown.length > 0) throw noSuchIds(unknown, outcome);
+  return described;
 }
 
 /** Each by itself, so that one that nobody knows hides none of the others. */

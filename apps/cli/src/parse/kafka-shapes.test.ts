@@ -27,6 +27,7 @@ describe("a command line in the shape of Kafka's tools", () => {
     ['produce --topic t --property parse.key=true --property key.separator=:', 'produce t --key-separator :'],
     ['produce --topic t --compression-codec zstd', 'produce t --compression zstd'],
     ['kafka-transactions.sh describe --transactional-id i', 'transactions describe i'],
+    ['kafka-transactions.sh forceTerminateTransaction --transactionalId i', 'transactions force-terminate i'],
     [
       'kafka-transactions abort --topic t --partition 0 --start-offset 5',
       'transactions abort t --partition 0 --start-offset 5',

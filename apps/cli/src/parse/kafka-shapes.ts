@@ -90,9 +90,11 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     line.renameInUnits('--duration-filter', '--open-for', 'milliseconds');
     line.rename('--transactional-id-pattern', '--id-pattern');
     line.renameInUnits('--max-transaction-timeout', '--idle-for', 'minutes');
-    const ids = line.valuesOf('--transactional-id');
+    // The one verb, and the one option, that Kafka writes in another way than all others.
+    const own = verb === 'forceTerminateTransaction' ? 'force-terminate' : verb;
+    const ids = [...line.valuesOf('--transactional-id'), ...line.valuesOf('--transactionalId')];
     const topics = verb === 'find-hanging' ? [] : line.valuesOf('--topic');
-    return ['transactions', ...(verb === undefined ? [] : [verb, ...more]), ...ids, ...topics, ...line.rest()];
+    return ['transactions', ...(own === undefined ? [] : [own, ...more]), ...ids, ...topics, ...line.rest()];
   },
   partitions: (line) => {
     const [verb, ...more] = line.verb({});
@@ -211,7 +213,13 @@ export const KAFKA_OPTIONS: readonly string[] = [
   ...['--election-type', '--all-topic-partitions', '--path-to-json-file', '--files', '--print-data-log'],
   ...['--execute', '--verify', '--generate', '--cancel', '--reassignment-json-file', '--topics-to-move-json-file'],
   ...['--allow-principal', '--deny-principal', '--allow-host', '--deny-host', '--resource-pattern-type'],
-  ...['--transactional-id', '--transactional-id-pattern', '--duration-filter', '--max-transaction-timeout'],
+  ...[
+    '--transactional-id',
+    '--transactionalId',
+    '--transactional-id-pattern',
+    '--duration-filter',
+    '--max-transaction-timeout',
+  ],
 ];
 
 /** Options that name what something is to be done with. */

@@ -18,6 +18,7 @@ export function addTransactions(program: Command, run: Run): void {
     .helpCommand(false);
   addQuestions(transactions, run);
   addEnds(transactions, run);
+  addTermination(transactions, run);
 }
 
 function addQuestions(transactions: Command, run: Run): void {
@@ -96,6 +97,18 @@ function addEnds(transactions: Command, run: Run): void {
     .description('Has whoever writes under these transactional ids be refused; what they have left open is aborted.')
     .addHelpText('after', '\nExamples:\n  millrace transactions fence payments-1')
     .action((ids: string[]) => run(async (context) => (await commands()).fenceProducers(context, ids)));
+}
+
+function addTermination(transactions: Command, run: Run): void {
+  transactions
+    .command('force-terminate')
+    .argument('<id>')
+    .summary('abort the transaction of a transactional id')
+    .description(
+      'Has the coordinator abort the transaction that is open under a transactional id, and refuse its producer from now on: for one whose producer does not end it.',
+    )
+    .addHelpText('after', '\nExamples:\n  millrace transactions force-terminate payments-1')
+    .action((id: string) => run(async (context) => (await commands()).forceTerminate(context, id)));
 }
 
 function numbers(text: string, previous: readonly number[] | undefined): number[] {
