@@ -236,7 +236,10 @@ export class Admin implements AsyncDisposable {
     return listGroups(this.#client, options);
   }
 
-  /** Groups with their members and assignments. A group that does not exist is in the state `Dead`. */
+  /**
+   * Groups with their members and assignments. A group that does not exist is in the state `Dead`.
+   * @throws AdminItemsError where some could not be described, by group: those of a coordinator that does not answer among them
+   */
   async describeGroups(groupIds: readonly string[], options: OperationOptions = {}): Promise<DescribedGroup[]> {
     args.checkItems('describe groups', 'groupIds', groupIds, args.groupId);
     args.checkOptions('describe groups', options);

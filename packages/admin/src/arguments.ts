@@ -163,7 +163,7 @@ export const listTopicsOptions: Readonly<Record<string, ValueRule>> = { internal
 
 export const describeConfigsOptions: Readonly<Record<string, ValueRule>> = { names: texts, documentation: aBoolean };
 
-export const listGroupsOptions: Readonly<Record<string, ValueRule>> = { states: texts };
+export const listGroupsOptions: Readonly<Record<string, ValueRule>> = { states: texts, brokerIds: listOfNumbers };
 
 export const removeMembersOptions: Readonly<Record<string, ValueRule>> = { reason: anyText };
 
@@ -190,6 +190,7 @@ export const listTransactionsOptions: Readonly<Record<string, ValueRule>> = {
   // As long as an offset may be large: no timer waits for it.
   openForMs: offsetRule,
   idPattern: anyText,
+  brokerIds: listOfNumbers,
 };
 
 export const findHangingOptions: Readonly<Record<string, ValueRule>> = {

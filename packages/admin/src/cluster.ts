@@ -68,7 +68,8 @@ export async function describeLogDirs(
   client: KafkaClient,
   { brokerIds, partitions, ...options }: DescribeLogDirsOptions,
 ): Promise<LogDir[]> {
-  await client.connect(options);
+  // Which brokers there are nobody asks who names them.
+  if (brokerIds === undefined) await client.connect(options);
   const topics =
     partitions === undefined
       ? null

@@ -1,5 +1,4 @@
 import {
-  BrokerError,
   type KafkaClient,
   type OperationOptions,
   type TopicPartition,
@@ -17,7 +16,7 @@ import {
   ProtocolError,
 } from '@millrace/protocol';
 import { ItemFailures } from './errors.ts';
-import { failureOf } from './requests.ts';
+import { failureOf, ofOne } from './requests.ts';
 
 /** A group in a list. */
 export interface ListedGroup {
@@ -34,17 +33,20 @@ export interface ListedGroup {
 export interface ListGroupsOptions extends OperationOptions {
   /** Only groups in these states, such as `Stable` or `Empty`; all by default. Needs brokers from 2.6 on. */
   readonly states?: readonly string[] | undefined;
+  /** Only the groups that these brokers coordinate; of all brokers by default. */
+  readonly brokerIds?: readonly number[] | undefined;
 }
 
 const STATES_FILTER_VERSION = 4;
 
 export async function listGroups(
   client: KafkaClient,
-  { states = [], ...options }: ListGroupsOptions,
+  { states = [], brokerIds, ...options }: ListGroupsOptions,
 ): Promise<ListedGroup[]> {
-  await client.connect(options);
+  // Which brokers there are nobody asks who names them.
+  if (brokerIds === undefined) await client.connect(options);
   const versionMin = states.length > 0 ? STATES_FILTER_VERSION : 0;
-  const lists = [...client.brokers.keys()].map(async (nodeId) => {
+  const lists = (brokerIds ?? [...client.brokers.keys()]).map(async (nodeId) => {
     const response = await client.sendToBroker(
       nodeId,
       ListGroups,
@@ -125,17 +127,6 @@ export async function describeGroups(
   const groups = (await Promise.all(described.map((one, index) => ofOne(failures, groupIds[index]!, one)))).flat();
   failures.throwIfAny();
   return groups;
-}
-
-/** What is refused of one group, before its coordinator is even found, is refused of that one: the others are done all the same. */
-async function ofOne<T>(failures: ItemFailures, groupId: string, one: Promise<T[]>): Promise<T[]> {
-  try {
-    return await one;
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error;
-    failures.add(groupId, error);
-    return [];
-  }
 }
 
 export async function deleteGroups(

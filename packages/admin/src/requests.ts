@@ -1,6 +1,8 @@
 import {
+  AbortedError,
   type BrokerError,
   brokerError,
+  ClientClosedError,
   type KafkaClient,
   KafkaError,
   type OperationOptions,
@@ -13,6 +15,22 @@ import { ItemFailures } from './errors.ts';
 /** The typed form of an item's error code; undefined where it is none. */
 export function failureOf(errorCode: number, attempted: string, said?: string | null): BrokerError | undefined {
   return errorCode === ErrorCode.NONE ? undefined : brokerError(errorCode, attempted, said);
+}
+
+/**
+ * What fails of one item fails of that one, whether its broker is not found, refuses, or does not answer: the others are done all the
+ * same. Who waits no more, or has closed the client, is told of the whole.
+ */
+export async function ofOne<T>(failures: ItemFailures, item: string, one: Promise<T[]>): Promise<T[]> {
+  try {
+    return await one;
+  } catch (error) {
+    if (!(error instanceof KafkaError) || error instanceof AbortedError || error instanceof ClientClosedError) {
+      throw error;
+    }
+    failures.add(item, error);
+    return [];
+  }
 }
 
 /**
@@ -29,35 +47,43 @@ export async function sendToLeaders<T extends TopicPartition>(
   send: (nodeId: number, share: readonly T[], signal: AbortSignal) => Promise<ReadonlyMap<T, BrokerError>>,
 ): Promise<Map<T, KafkaError>> {
   const failed = new Map<T, KafkaError>();
-  let left: readonly T[] = items;
+  /** Neither done nor refused for good. */
+  const pending = new Set(items);
+  const refuse = (item: T, failure: KafkaError): void => {
+    failed.set(item, failure);
+    pending.delete(item);
+  };
   try {
     await client.retrying(what, options, async ({ signal, number }) => {
+      const left = [...pending];
       const topics = [...new Set(left.map(({ topic }) => topic))];
       if (number > 1) await client.refreshTopics(topics, { signal });
       await client.topics(topics, { signal, retries: 0, allowAutoTopicCreation: false });
-      const again = new Map<T, BrokerError>();
+      const again: unknown[] = [];
       const { byLeader, leaderless } = client.groupByLeader(left);
       for (const item of leaderless) {
         const exists = client.partition(item.topic, item.partition) !== undefined;
         const errorCode = exists ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
         const failure = brokerError(errorCode, `${what} of ${partitionName(item)}`);
-        if (exists) again.set(item, failure);
-        else failed.set(item, failure);
+        if (exists) again.push(failure);
+        else refuse(item, failure);
       }
       const shares = [...byLeader].map(async ([nodeId, share]) => {
-        for (const [item, failure] of await send(nodeId, share, signal)) {
-          if (failure.retriable) again.set(item, failure);
-          else failed.set(item, failure);
+        const failures = await send(nodeId, share, signal);
+        for (const item of share) {
+          const failure = failures.get(item);
+          if (failure === undefined) pending.delete(item);
+          else if (failure.retriable) again.push(failure);
+          else refuse(item, failure);
         }
       });
-      await Promise.all(shares);
-      left = [...again.keys()];
-      const [first] = again.values();
-      if (first !== undefined) throw first;
+      // A leader that is gone or silent has nothing of the others asked anew: what they have answered stays answered.
+      for (const share of await Promise.allSettled(shares)) if (share.status === 'rejected') again.push(share.reason);
+      if (again.length > 0) throw again[0];
     });
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error;
-    for (const item of left) failed.set(item, error);
+    for (const item of pending) failed.set(item, error);
   }
   return failed;
 }

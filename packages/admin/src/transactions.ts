@@ -18,7 +18,7 @@ import {
 import { ItemFailures } from './errors.ts';
 import { coordinatorError } from './groups.ts';
 import { describeProducers, describeProducersLeft, type PartitionProducers } from './producers.ts';
-import { failureOf, sendToLeaders, throwFailures } from './requests.ts';
+import { failureOf, ofOne, sendToLeaders, throwFailures } from './requests.ts';
 
 /** A transactional id in a list. */
 export interface ListedTransaction {
@@ -42,6 +42,8 @@ export interface ListTransactionsOptions extends OperationOptions {
    * Only ids that match this as a whole, in the words of RE2/J, which have no lookahead and no references back. Needs brokers from 4.1 on (KIP-1152).
    */
   readonly idPattern?: string | undefined;
+  /** Only those that these brokers coordinate; of all brokers by default. */
+  readonly brokerIds?: readonly number[] | undefined;
 }
 
 const DURATION_VERSION = 1;
@@ -49,9 +51,10 @@ const PATTERN_VERSION = 2;
 
 export async function listTransactions(
   client: KafkaClient,
-  { states = [], producerIds = [], openForMs, idPattern, ...options }: ListTransactionsOptions,
+  { states = [], producerIds = [], openForMs, idPattern, brokerIds, ...options }: ListTransactionsOptions,
 ): Promise<ListedTransaction[]> {
-  await client.connect(options);
+  // Which brokers there are nobody asks who names them.
+  if (brokerIds === undefined) await client.connect(options);
   const body = {
     stateFilters: states,
     producerIdFilters: producerIds,
@@ -60,7 +63,7 @@ export async function listTransactions(
   };
   const oldest = openForMs === undefined ? 0 : DURATION_VERSION;
   const versionMin = idPattern === undefined ? oldest : PATTERN_VERSION;
-  const lists = [...client.brokers.keys()].map(async (nodeId) => {
+  const lists = (brokerIds ?? [...client.brokers.keys()]).map(async (nodeId) => {
     const response = await client.sendToBroker(nodeId, ListTransactions, body, { ...options, versionMin });
     return response.transactionStates.map(({ transactionalId, producerId, transactionState }) => ({
       transactionalId,
@@ -121,7 +124,9 @@ export async function describeTransactions(
       },
     ];
   });
-  const transactions = (await Promise.all(described)).flat();
+  const transactions = (
+    await Promise.all(described.map((one, index) => ofOne(failures, transactionalIds[index]!, one)))
+  ).flat();
   failures.throwIfAny();
   return transactions;
 }
@@ -199,7 +204,9 @@ export async function fenceProducers(
     const failure = failureOf(errorCode, `Fencing the producers of "${transactionalId}"`);
     return failures.add(transactionalId, failure) ? [{ transactionalId, producerId, producerEpoch }] : [];
   });
-  const producers = (await Promise.all(fenced)).flat();
+  const producers = (
+    await Promise.all(fenced.map((one, index) => ofOne(failures, transactionalIds[index]!, one)))
+  ).flat();
   failures.throwIfAny();
   return producers;
 }

@@ -45,6 +45,9 @@ export interface OperationOptions {
   readonly retries?: number | undefined;
 }
 
+/** What any broker can answer: one that is silent does not take all the time that there is, so that another can be asked. */
+const TIME_FOR_BROKERS = 2;
+
 /** How a request is routed and retried. */
 export interface RoutedSendOptions<Res> extends OperationOptions, Pick<SendOptions, 'versionMin' | 'versionMax'> {
   /** For each attempt, in milliseconds. Default the client's `requestTimeoutMs`. */
@@ -106,7 +109,8 @@ export class KafkaClient implements AsyncDisposable {
       // One attempt: those who wait for the answer have their own patience, and then learn why it did not come.
       (request, isUrgent) => {
         const route = toAnyBroker(this.#routes, MAIN_LANE, isUrgent ? this.#haste : undefined);
-        return this.#send(Metadata.name, route, Metadata, request, { retries: 0, errorOf: () => ErrorCode.NONE });
+        const options = { retries: 0, errorOf: () => ErrorCode.NONE };
+        return this.#send(Metadata.name, route, Metadata, request, options, TIME_FOR_BROKERS);
       },
       () => this.#metadataUpdated(),
     );
@@ -312,7 +316,7 @@ export class KafkaClient implements AsyncDisposable {
     options: RoutedSendOptions<Res> = {},
   ): Promise<Res> {
     const route = toAnyBroker(this.#routes, options.lane ?? MAIN_LANE);
-    return this.#send(api.name, route, api, body, options);
+    return this.#send(api.name, route, api, body, options, TIME_FOR_BROKERS);
   }
 
   /** Sends to the controller, and to the new one when it has moved. */
@@ -380,6 +384,7 @@ export class KafkaClient implements AsyncDisposable {
     api: Api<Req, Res, ReqInput, ResInput>,
     body: ReqInput | ((version: number) => ReqInput),
     options: RoutedSendOptions<Res>,
+    timeForBrokers = 1,
   ): Promise<Res> {
     const { versionMin, versionMax, requestTimeoutMs = this.settings.requestTimeoutMs } = options;
     let failure: unknown;
@@ -387,7 +392,7 @@ export class KafkaClient implements AsyncDisposable {
       let connection: Connection | undefined;
       try {
         connection = await route(failure, signal);
-        const timeoutMs = Math.min(requestTimeoutMs, remainingMs);
+        const timeoutMs = Math.min(requestTimeoutMs, remainingMs / timeForBrokers);
         const response = await connection.send(api, 'auto', body, { timeoutMs, signal, versionMin, versionMax });
         const errorCode = options.errorOf === undefined ? topLevelError(response) : options.errorOf(response);
         if (errorCode !== ErrorCode.NONE) {
