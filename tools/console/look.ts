@@ -28,7 +28,7 @@ interface Size {
   readonly groups: number;
 }
 
-const TOPICS_AT_ONCE = 200;
+const TOPICS_AT_ONCE = 100;
 const RECORDS_AT_ONCE = 20_000;
 const WIDTHS = [390, 820, 1280, 1920];
 const HEIGHT = 844;
@@ -83,7 +83,11 @@ async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
   return done;
 }
 
-async function fill(bootstrapServers: string, { records, topics, groups }: Size): Promise<() => Promise<unknown>> {
+/** Fills a cluster; what it gives back closes what has been opened there. */
+export async function fill(
+  bootstrapServers: string,
+  { records, topics, groups }: Size,
+): Promise<() => Promise<unknown>> {
   await using admin = new Admin({ bootstrapServers });
   const names = Array.from({ length: topics }, (_, n) => `topic-${n.toString().padStart(5, '0')}`);
   for (let i = 0; i < names.length; i += TOPICS_AT_ONCE) {

@@ -12,6 +12,7 @@ import { askConsole } from '../../apps/console/src/testing/ask-console.ts';
 import { KAFKA_3, KAFKA_4, startApacheKafka } from '../kafka/index.ts';
 import { browse } from './browse.ts';
 import { look } from './look.ts';
+import { speed } from './speed.ts';
 import { tails } from './tails.ts';
 
 const cluster = 'kafka';
@@ -143,7 +144,8 @@ const CASES: Readonly<Record<string, (world: World) => Promise<void>>> = {
     const producer = new Producer({ bootstrapServers, transactionalId: 'copy-job' });
     const transaction = await producer.begin();
     await transaction.send({ topic: 'orders', value: 'not yet', partition: 0 });
-    const list = () => askConsole(asker, 'GET /api/clusters/:cluster/transactions', { cluster });
+    const list = async () =>
+      (await askConsole(asker, 'GET /api/clusters/:cluster/transactions', { cluster })).transactions;
     await until(async () => (await list())[0]?.state === 'Ongoing');
     deepEqual((await list())[0]?.partitions, [{ topic: 'orders', partition: 0 }]);
     const abort = { cluster, id: 'copy-job', confirm: 'copy-job' };
@@ -215,11 +217,13 @@ if (verb === 'kafka') {
   process.exitCode = (await browse(versions)) === 0 ? 0 : 1;
 } else if (verb === 'look') {
   await look(versions);
+} else if (verb === 'speed') {
+  await speed(versions);
 } else if (verb === 'tails') {
   await tails(versions);
 } else {
   console.error(
-    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts look [FOLDER]\n       node tools/console/main.ts tails',
+    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts look [FOLDER]\n       node tools/console/main.ts speed\n       node tools/console/main.ts tails',
   );
   process.exitCode = 2;
 }

@@ -89,7 +89,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
   it('says that a leader does not answer, and reads on when it does', async () => {
     const hold = broker.holdNext('Fetch', { times: 1000 });
     const page = await open('/local/topics/orders?from=beginning&q=%22id%22');
-    await page.getByText('The leader does not answer: partitions 0.').waitFor(PATIENCE);
+    await page.getByText('The leader does not answer: partition 0.').waitFor(PATIENCE);
     expect(await page.getByText('Nothing that was looked at matches').count()).toBe(0);
     hold.remove();
     await button(page, 'Read on').click();
@@ -212,6 +212,8 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
       await page.locator('dialog pre').first().waitFor();
       const names = await page.locator('.actions button, dialog footer button').allTextContents();
       if (username === undefined) await page.getByText('read-only', { exact: true }).waitFor();
+      // Who it is stands above every page, whichever way he has logged in.
+      expect(await page.locator('header .who').allTextContents()).toEqual(username === undefined ? [] : [username]);
       await page.context().close();
       return names;
     };

@@ -35,6 +35,12 @@ const LONELY_FIGURES = `(() => {
   return Math.max(0, ...[...lines.values()].map(({ length }) => length)) - ([...lines.values()].at(-1)?.length ?? 0);
 })()`;
 
+/** The cards of the map in their order, each with the brokers of its lines. */
+const MAP_PLACES = `[...document.querySelectorAll('.map figure')].map((card) =>
+  [card.querySelector('figcaption').textContent, ...[...card.querySelectorAll('.line small')].map((each) => each.textContent)].join(' '))`;
+const ownLast = (a = '', b = ''): number =>
+  Number(a.startsWith('__')) - Number(b.startsWith('__')) || a.localeCompare(b);
+
 describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
   let cluster: TestCluster;
   let served: Console;
@@ -393,13 +399,19 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await page.context().close();
   });
 
-  it('says that a broker is gone while one looks, without being asked anew', async () => {
+  it('says that a broker is gone while one looks, without being asked anew, and nothing of the map moves', async () => {
     const page = await open('/local/overview');
     await page.waitForSelector('figure');
+    const places = () => page.evaluate<string[]>(MAP_PLACES);
+    const before = await places();
     await cluster.kill(3);
     await page.waitForSelector('.tag.bad', { timeout: 30_000 });
     await page.waitForSelector('.cell.down', { timeout: 30_000 });
-    await page.getByText(/^1 of 3 brokers are down\. [1-9]\d* partitions lack replicas/).waitFor();
+    await page.getByText(/^1 of 3 brokers is down\. [1-9]\d* partitions lack replicas/).waitFor();
+    expect(await places()).toEqual(before);
+    expect(before.map((place) => place.split(' ')[0])).toEqual(
+      before.map((place) => place.split(' ')[0]).toSorted(ownLast),
+    );
     await page.context().close();
   });
 });

@@ -106,7 +106,8 @@ describe('a cluster with users and rules', () => {
     try {
       const transaction = await producer.begin();
       await transaction.send({ topic: 'orders', value: 'not yet' });
-      const list = () => askConsole(asker, 'GET /api/clusters/:cluster/transactions', { cluster: 'secure' });
+      const list = async () =>
+        (await askConsole(asker, 'GET /api/clusters/:cluster/transactions', { cluster: 'secure' })).transactions;
       await expect
         .poll(list, { timeout: 20_000 })
         .toMatchObject([{ id: 'copy-job', state: 'Ongoing', partitions: [{ topic: 'orders', partition: 0 }] }]);

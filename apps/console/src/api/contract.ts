@@ -75,6 +75,14 @@ export interface MapTopic {
   readonly partitions: readonly MapPartition[];
 }
 
+/** A sum over partitions, as far as it is known: where a part is not known there is so much at least. */
+export interface Count {
+  /** Undefined where nothing of it is known. */
+  readonly known: number | undefined;
+  /** Of so many partitions it is not known. */
+  readonly unknown: number;
+}
+
 /** The state of a cluster at a glance. */
 export interface Overview {
   readonly clusterId: string;
@@ -84,10 +92,10 @@ export interface Overview {
   readonly partitions: number;
   readonly underReplicated: number;
   readonly offline: number;
-  readonly records: number;
+  readonly records: Count;
   /** Records a second since the last look; undefined at the first. */
   readonly rate: number | undefined;
-  /** The first topics, those in trouble before the others; bounded. */
+  /** The first topics by name, and behind them those in trouble that are not among them; bounded. */
   readonly map: readonly MapTopic[];
   readonly mapLeftOut: number;
 }
@@ -112,8 +120,10 @@ export interface TopicRow {
 export interface TopicFigures {
   readonly topic: string;
   /** From the first offset to the end: where the topic is compacted there are fewer. */
-  readonly records: number;
-  readonly bytes: number | undefined;
+  readonly records: Count;
+  /** On the brokers that lead its partitions. */
+  readonly bytes: Count;
+  /** Of the partitions whose ends are known. */
   readonly rate: number | undefined;
   /** What happens to old records; undefined where the cluster does not tell. */
   readonly cleanup: string | undefined;
@@ -193,6 +203,15 @@ export interface GroupRow {
   readonly topics: readonly string[];
   /** Null where nothing is committed or the cluster does not tell. */
   readonly lag: number | null;
+  /** Its coordinator does not answer: its state and topics are those of before. */
+  readonly isSilent: boolean;
+}
+
+/** The groups of a cluster. */
+export interface GroupList {
+  readonly groups: readonly GroupRow[];
+  /** Brokers that have not said which groups they coordinate: there may be others than those. */
+  readonly silentBrokers: readonly number[];
 }
 
 /** A member of a group. */
@@ -361,6 +380,13 @@ export interface TransactionRow {
   readonly partitions: readonly { readonly topic: string; readonly partition: number }[];
 }
 
+/** The transactional ids of a cluster. */
+export interface TransactionList {
+  readonly transactions: readonly TransactionRow[];
+  /** Brokers that have not said which they coordinate: there may be others than those. */
+  readonly silentBrokers: readonly number[];
+}
+
 /** A topic with what goes with it. */
 interface TopicInput {
   readonly cluster: string;
@@ -416,7 +442,7 @@ export interface Api {
     input: TopicInput & { partition: number; offset: number };
     answer: Message;
   };
-  'GET /api/clusters/:cluster/groups': { input: { cluster: string }; answer: readonly GroupRow[] };
+  'GET /api/clusters/:cluster/groups': { input: { cluster: string }; answer: GroupList };
   'GET /api/clusters/:cluster/groups/:group': { input: GroupInput; answer: GroupDetail };
   'GET /api/clusters/:cluster/groups/:group/history': {
     /** With a topic and a partition the points are of these. */
@@ -431,7 +457,7 @@ export interface Api {
   'GET /api/clusters/:cluster/acls': { input: { cluster: string }; answer: AclList };
   'GET /api/clusters/:cluster/users': { input: { cluster: string }; answer: readonly UserRow[] };
   'GET /api/clusters/:cluster/quotas': { input: { cluster: string }; answer: readonly QuotaRow[] };
-  'GET /api/clusters/:cluster/transactions': { input: { cluster: string }; answer: readonly TransactionRow[] };
+  'GET /api/clusters/:cluster/transactions': { input: { cluster: string }; answer: TransactionList };
   'POST /api/clusters/:cluster/acls': { input: { cluster: string; acl: AclRow }; answer: object };
   'POST /api/clusters/:cluster/acls/delete': {
     input: { cluster: string; acl: AclRow };

@@ -6,7 +6,7 @@ export type Language = 'en' | 'ko';
 /** Each in every language; values stand in braces. */
 export const REFUSALS = {
   noCluster: {
-    en: 'There is no cluster {name} here: there are {all}',
+    en: 'There is no cluster {name} here: there {n?is|are} {all}',
     ko: '{name} 클러스터는 여기에 없습니다. 있는 클러스터: {all}',
   },
   noTopic: {
@@ -18,7 +18,7 @@ export const REFUSALS = {
     ko: '{cluster}에 {group} 그룹이 없습니다. 삭제되었을 수 있습니다.',
   },
   noBroker: {
-    en: 'Broker {id} is not in {cluster}, or is down: there are {all}',
+    en: 'Broker {id} is not in {cluster}, or is down: there {n?is|are} {all}',
     ko: '{cluster}에 브로커 {id}번이 없거나 다운되었습니다. 있는 브로커: {all}',
   },
   noPartition: {
@@ -35,7 +35,7 @@ export const REFUSALS = {
   },
   noAddress: { en: 'There is no {method} {path}', ko: '없는 주소입니다: {method} {path}' },
   noEnds: {
-    en: 'Nothing was moved: where partitions {all} of {topic} end is not known, for their leaders are gone, or do not answer. Move the others by hand, or try again in a moment',
+    en: 'Nothing was moved: where {n?partition|partitions} {all} of {topic} {n?ends|end} is not known, for {n?its leader is gone, or does|their leaders are gone, or do} not answer. Move the others by hand, or try again in a moment',
     ko: '옮기지 않았습니다. {topic}의 파티션 {all}은(는) 리더가 없거나 응답하지 않아 끝을 알 수 없습니다. 나머지는 파티션마다 직접 옮기거나 잠시 후 다시 시도하세요.',
   },
   nothingHere: { en: 'There is nothing here', ko: '여기에는 아무것도 없습니다.' },
@@ -126,24 +126,24 @@ export const REFUSALS = {
     ko: '로그인이 몰리고 있습니다. 잠시 후 다시 시도하세요.',
   },
   ownReads: {
-    en: 'You have {n} reads going on, which is as many as one may: stop one of them, or try again in a moment',
+    en: 'You have {n} {n?read|reads} going on, which is as many as one may: stop one of them, or try again in a moment',
     ko: '읽기를 {n}개까지만 동시에 할 수 있습니다. 하나를 중지하거나 잠시 후 다시 시도하세요.',
   },
   allReads: {
-    en: '{n} reads go on: stop one of them, or try again in a moment',
+    en: '{n} {n?read goes|reads go} on: stop one of them, or try again in a moment',
     ko: '읽기 {n}개가 진행 중입니다. 하나를 중지하거나 잠시 후 다시 시도하세요.',
   },
   ownSearches: {
-    en: 'You have {n} searches going on, which is as many as one may: stop one of them, or try again in a moment',
+    en: 'You have {n} {n?search|searches} going on, which is as many as one may: stop one of them, or try again in a moment',
     ko: '검색을 {n}개까지만 동시에 할 수 있습니다. 하나를 중지하거나 잠시 후 다시 시도하세요.',
   },
   allSearches: {
-    en: '{n} searches go on: stop one of them, or try again in a moment',
+    en: '{n} {n?search goes|searches go} on: stop one of them, or try again in a moment',
     ko: '검색 {n}개가 진행 중입니다. 하나를 중지하거나 잠시 후 다시 시도하세요.',
   },
   filterFailed: { en: 'The filter cannot be used: {why}', ko: '필터를 쓸 수 없습니다. {why}' },
   filterSlow: {
-    en: 'The filter cannot be used: it took more than {n} seconds over a few records',
+    en: 'The filter cannot be used: it took more than {n} {n?second|seconds} over a few records',
     ko: '필터를 쓸 수 없습니다. 레코드 몇 개에 {n}초 넘게 걸렸습니다.',
   },
   filterLate: {
@@ -181,7 +181,22 @@ export interface Said {
 
 /** A refusal in words. */
 export function refusalIn(language: Language, { word, values }: Said): string {
-  return REFUSALS[word][language].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
+  return filled(REFUSALS[word][language], values);
+}
+
+/**
+ * A text with its values: `{n}` is the value itself, `{n?partition|partitions}` the first where it is one and else the second.
+ * `shownAs` makes of a value what is shown of it.
+ */
+export function filled(text: string, values: Said['values'], shownAs = (value: string): string => value): string {
+  return text.replace(
+    /\{(\w+)(?:\?([^{}|]*)\|([^{}|]*))?\}/g,
+    (_, name: string, one: string | undefined, many: string) => {
+      const value = String(values[name] ?? '');
+      if (one === undefined) return shownAs(value);
+      return value === '1' ? one : many;
+    },
+  );
 }
 
 /** Whether it is one of these, and not of a server of another version. */

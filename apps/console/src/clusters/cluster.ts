@@ -17,6 +17,8 @@ export type ClusterConnection = Pick<
 
 /** A person waits for the answer. */
 const API_TIMEOUT_MS = 10_000;
+/** One broker that lets nobody in is not all that a person waits for. */
+const CONNECT_TIMEOUT_MS = 3000;
 /** The largest record that is sent: what a topic takes its broker decides. */
 const RECORD_BYTES_MAX = 64 * 1024 * 1024;
 /** Records that wait to be acknowledged, of everybody together: as many as one of the largest, and small ones beside it. */
@@ -51,7 +53,7 @@ export class Cluster {
     this.name = name;
     this.#masks = masks;
     this.schemas = schemaRegistry === undefined ? undefined : new SchemaRegistry(schemaRegistry);
-    this.#connection = { clientId: 'millrace-console', ...connection };
+    this.#connection = { clientId: 'millrace-console', connectTimeoutMs: CONNECT_TIMEOUT_MS, ...connection };
   }
 
   /** What of a topic's records nobody is to see; undefined where nothing is hidden. */

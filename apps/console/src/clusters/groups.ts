@@ -5,7 +5,7 @@ import type { GroupDetail, GroupHistory, GroupOffsetRow, GroupRow, ResetRow, Res
 import { refusal } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import type { SeenGroup } from './group-history.ts';
-import { lookAtTopics, type Offsets, offsetsOf, placeName } from './topic-look.ts';
+import { BROKER_TIMEOUT_MS, lookAtTopics, type Offsets, ofEachBroker, offsetsOf, placeName } from './topic-look.ts';
 
 /** A group with its lag on each of its topics. */
 export interface GroupLook {
@@ -13,36 +13,84 @@ export interface GroupLook {
   readonly lagByTopic: ReadonlyMap<string, number | null>;
 }
 
+/** All groups as of one moment. */
+export interface GroupsLook {
+  readonly groups: readonly GroupLook[];
+  /** Brokers that have not said which groups they coordinate: what is told of those is from before. */
+  readonly silentBrokers: readonly number[];
+}
+
 /** Groups asked for their offsets at once. */
 const ASKED_AT_ONCE = 16;
 
-/** All groups; of those that the cluster does not tell of, what it does tell. */
-export function lookAtGroups(cluster: Cluster): Promise<readonly GroupLook[]> {
+/** What was known of the groups at the look before, by cluster: a coordinator that falls silent takes nothing of it away. */
+const lastLooks = new WeakMap<Cluster, GroupsLook>();
+
+/** All groups; of those that the cluster does not tell of, what it does tell. No coordinator has the others' groups wait for it. */
+export function lookAtGroups(cluster: Cluster): Promise<GroupsLook> {
   return cluster.look('groups', async () => {
-    const listed = await cluster.admin.listGroups();
-    const [described, topics] = await Promise.all([describeAll(cluster, listed), lookAtTopics(cluster)]);
-    const looks: GroupLook[] = [];
+    const [{ told: listed, silentBrokers }, topics] = await Promise.all([
+      ofEachBroker(cluster, (brokerIds) => cluster.admin.listGroups({ brokerIds, timeoutMs: BROKER_TIMEOUT_MS })),
+      lookAtTopics(cluster),
+    ]);
+    const { described, unanswered } = await describeAll(cluster, listed);
+    const groups: GroupLook[] = [];
     for (let i = 0; i < listed.length; i += ASKED_AT_ONCE) {
-      const some = listed.slice(i, i + ASKED_AT_ONCE);
-      looks.push(...(await Promise.all(some.map((group) => lookAt(cluster, group, described, topics.offsets)))));
+      const some = listed.slice(i, i + ASKED_AT_ONCE).map((group) => {
+        if (unanswered.has(group.groupId)) return silentLook(cluster, group);
+        return lookAt(cluster, group, described, topics.offsets);
+      });
+      groups.push(...(await Promise.all(some)));
     }
-    return looks;
+    const isListed = new Set(listed.map(({ groupId }) => groupId));
+    for (const { row } of lastLooks.get(cluster)?.groups ?? []) {
+      if (!silentBrokers.includes(row.coordinator) || isListed.has(row.group)) continue;
+      groups.push(silentLook(cluster, { ...row, groupId: row.group, coordinatorId: row.coordinator }));
+    }
+    groups.sort((a, b) => (a.row.group < b.row.group ? -1 : 1));
+    const look = { groups, silentBrokers };
+    lastLooks.set(cluster, look);
+    return look;
   });
 }
 
-async function describeAll(
-  cluster: Cluster,
-  listed: readonly ListedGroup[],
-): Promise<ReadonlyMap<string, DescribedGroup>> {
-  if (listed.length === 0) return new Map();
-  try {
-    const groups = await cluster.admin.describeGroups(listed.map(({ groupId }) => groupId));
-    return new Map(groups.map((group) => [group.groupId, group]));
-  } catch (error) {
-    if (!(error instanceof AdminItemsError)) throw error;
-    const rest = listed.filter(({ groupId }) => !error.failures.has(groupId));
-    return rest.length === listed.length ? new Map() : describeAll(cluster, rest);
-  }
+/** A group whose coordinator does not answer: what it reads is known from before, and how far it is nobody knows. */
+function silentLook(cluster: Cluster, { groupId, state, protocolType, coordinatorId }: ListedGroup): GroupLook {
+  const before = lastLooks.get(cluster)?.groups.find(({ row }) => row.group === groupId);
+  const topics = before?.row.topics ?? [];
+  return {
+    lagByTopic: new Map(topics.map((topic) => [topic, null])),
+    row: {
+      ...{ group: groupId, state, protocolType, coordinator: coordinatorId, topics },
+      ...{ members: null, lag: null, isSilent: true },
+    },
+  };
+}
+
+/** The groups that could be described, and those whose coordinator did not answer in time. */
+interface Described {
+  readonly described: ReadonlyMap<string, DescribedGroup>;
+  readonly unanswered: ReadonlySet<string>;
+}
+
+async function describeAll(cluster: Cluster, listed: readonly ListedGroup[]): Promise<Described> {
+  const described = new Map<string, DescribedGroup>();
+  const unanswered = new Set<string>();
+  const describe = async (ids: readonly string[]): Promise<void> => {
+    if (ids.length === 0) return;
+    try {
+      const groups = await cluster.admin.describeGroups(ids, { timeoutMs: BROKER_TIMEOUT_MS });
+      for (const group of groups) described.set(group.groupId, group);
+    } catch (error) {
+      if (!(error instanceof AdminItemsError)) throw error;
+      for (const [id, failure] of error.failures) if (failure.retriable) unanswered.add(id);
+      const rest = ids.filter((id) => !error.failures.has(id));
+      if (rest.length < ids.length) await describe(rest);
+    }
+  };
+  const byCoordinator = Map.groupBy(listed, ({ coordinatorId }) => coordinatorId);
+  await Promise.all([...byCoordinator.values()].map((some) => describe(some.map(({ groupId }) => groupId))));
+  return { described, unanswered };
 }
 
 async function lookAt(
@@ -52,7 +100,9 @@ async function lookAt(
   offsets: Offsets,
 ): Promise<GroupLook> {
   const group = described.get(groupId);
-  const committed = await cluster.admin.listGroupOffsets(groupId).catch(() => undefined);
+  const committed = await cluster.admin
+    .listGroupOffsets(groupId, 'all', { timeoutMs: BROKER_TIMEOUT_MS })
+    .catch(() => undefined);
   const lagByTopic = lagsOf(committed ?? [], assignedTo(group), offsets);
   const assigned = group?.members.flatMap(({ assignment, topics }) => [
     ...topics,
@@ -71,6 +121,7 @@ async function lookAt(
       members: group?.members.length ?? null,
       topics: [...new Set([...lagByTopic.keys(), ...(assigned ?? [])])].sort(),
       lag,
+      isSilent: false,
     },
   };
 }
@@ -244,7 +295,9 @@ function refuseUnknown(
 ): void {
   const wanted = places.filter(({ partition }) => to !== 'each' || byHand.has(partition));
   const unknown = wanted.filter((place) => !offsets.has(placeName(place))).map(({ partition }) => partition);
-  if (unknown.length > 0) throw refusal('CONSOLE_NOT_READ', 'noEnds', { topic, all: unknown.join(', ') });
+  if (unknown.length > 0) {
+    throw refusal('CONSOLE_NOT_READ', 'noEnds', { topic, all: unknown.join(', '), n: unknown.length });
+  }
 }
 
 async function offsetsAtTime(

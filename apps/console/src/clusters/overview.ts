@@ -2,10 +2,12 @@ import type { LogDir } from '@millrace/admin';
 import type { TopicMetadata } from '@millrace/client';
 import type { BrokerRow, MapTopic, Overview } from '../api/contract.ts';
 import type { Cluster } from './cluster.ts';
-import { isBehind, lookAtTopics, mapPartition, rateOf, recordsOf } from './topic-look.ts';
+import { isBehind, lookAtTopics, mapPartition, rateOf, recordsOf, sumOfCounts } from './topic-look.ts';
 
 /** Partitions that the map shows: more than that nobody tells apart. */
 const MAP_PARTITIONS_MAX = 600;
+/** Partitions of topics in trouble that are shown beside them. */
+const MAP_TROUBLED_MAX = 200;
 
 /** The cluster at a glance. */
 export async function overviewOf(cluster: Cluster): Promise<Overview> {
@@ -24,7 +26,7 @@ export async function overviewOf(cluster: Cluster): Promise<Overview> {
     partitions: partitions.length,
     underReplicated: partitions.filter(isBehind).length,
     offline: partitions.filter(({ leaderId }) => leaderId < 0).length,
-    records: look.topics.reduce((sum, topic) => sum + recordsOf(topic, look.offsets), 0),
+    records: sumOfCounts(look.topics.map((topic) => recordsOf(topic, look.offsets))),
     rate: rates.every((rate) => rate === undefined)
       ? undefined
       : rates.reduce<number>((sum, rate) => sum + (rate ?? 0), 0),
@@ -75,20 +77,30 @@ function sumOf(numbers: readonly (number | undefined)[]): number | undefined {
   );
 }
 
-/** Topics in trouble come first, the cluster's own last. */
+/**
+ * The topics of the map by name, the cluster's own last, so that none moves when a broker goes or comes back. Those in trouble that there
+ * was no room for stand behind them.
+ */
 function mapOf(topics: readonly TopicMetadata[]): MapTopic[] {
-  const rank = ({ partitions, internal }: TopicMetadata): number => {
-    if (partitions.some(({ leaderId }) => leaderId < 0)) return 0;
-    if (partitions.some(isBehind)) return 1;
-    return internal ? 3 : 2;
-  };
-  const sorted = [...topics].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
-  const shown: MapTopic[] = [];
-  let room = MAP_PARTITIONS_MAX;
-  for (const { name, partitions } of sorted) {
-    room -= partitions.length;
-    if (room < 0 && shown.length > 0) break;
-    shown.push({ topic: name, partitions: partitions.slice(0, MAP_PARTITIONS_MAX).map(mapPartition) });
+  const byName = topics.toSorted((a, b) => Number(a.internal) - Number(b.internal) || a.name.localeCompare(b.name));
+  const shown = fitting(byName, MAP_PARTITIONS_MAX);
+  const rest = byName.filter((topic) => !shown.has(topic) && topic.partitions.some(isBehind));
+  const isOffline = ({ partitions }: TopicMetadata): boolean => partitions.some(({ leaderId }) => leaderId < 0);
+  const worst = rest.toSorted((a, b) => Number(isOffline(b)) - Number(isOffline(a)));
+  return [...shown, ...fitting(worst, MAP_TROUBLED_MAX)].map(({ name, partitions }) => ({
+    topic: name,
+    partitions: partitions.slice(0, MAP_PARTITIONS_MAX).map(mapPartition),
+  }));
+}
+
+/** The first topics that have so many partitions together; one at least. */
+function fitting(topics: readonly TopicMetadata[], partitionsMax: number): ReadonlySet<TopicMetadata> {
+  const fit = new Set<TopicMetadata>();
+  let room = partitionsMax;
+  for (const topic of topics) {
+    room -= topic.partitions.length;
+    if (room < 0 && fit.size > 0) break;
+    fit.add(topic);
   }
-  return shown;
+  return fit;
 }

@@ -1,7 +1,7 @@
 /** The topics of a cluster as one look finds them, with offsets and sizes: what its pages are made from. */
 import { type Admin, AdminItemsError, type FoundOffset, type LogDir } from '@millrace/admin';
 import { KafkaError, type TopicMetadata, type TopicPartition } from '@millrace/client';
-import type { MapPartition } from '../api/contract.ts';
+import type { Count, MapPartition } from '../api/contract.ts';
 import type { Cluster } from './cluster.ts';
 
 /** Offsets of partitions by `topic/partition`. */
@@ -45,7 +45,8 @@ export function partitionsOf(topics: readonly TopicMetadata[]): TopicPartition[]
   );
 }
 
-const OFFSETS_TIMEOUT_MS = 4000;
+/** How long one broker is waited for: the others' answers are shown without its own. */
+export const BROKER_TIMEOUT_MS = 4000;
 
 /** First and next offsets; partitions whose leader does not answer, or tells only one of them, are missing. */
 export async function offsetsOf(admin: Admin, places: readonly TopicPartition[]): Promise<Offsets> {
@@ -72,7 +73,7 @@ export async function foundOffsets(
   const ask = (some: readonly TopicPartition[], retries?: number): Promise<FoundOffset[]> =>
     admin.listOffsets(
       some.map((place) => ({ ...place, at })),
-      { timeoutMs: OFFSETS_TIMEOUT_MS, retries },
+      { timeoutMs: BROKER_TIMEOUT_MS, retries },
     );
   try {
     return await ask(places);
@@ -91,10 +92,27 @@ export async function logDirsOf(cluster: Cluster, partitions?: readonly TopicPar
   const { brokers } = await cluster.look('cluster', () => cluster.admin.describeCluster());
   const asked = brokers.map(({ nodeId }) =>
     cluster.admin
-      .describeLogDirs({ brokerIds: [nodeId], partitions, timeoutMs: OFFSETS_TIMEOUT_MS, retries: 0 })
+      .describeLogDirs({ brokerIds: [nodeId], partitions, timeoutMs: BROKER_TIMEOUT_MS, retries: 0 })
       .catch(() => []),
   );
   return (await Promise.all(asked)).flat();
+}
+
+/** What the brokers that answer tell, each asked by itself, and those that do not: where none answers the failure is everybody's. */
+export async function ofEachBroker<T>(
+  cluster: Cluster,
+  ask: (brokerIds: readonly number[]) => Promise<readonly T[]>,
+): Promise<{ readonly told: T[]; readonly silentBrokers: number[] }> {
+  const { brokers } = await cluster.look('cluster', () => cluster.admin.describeCluster());
+  const answers = await Promise.allSettled(brokers.map(({ nodeId }) => ask([nodeId])));
+  const silentBrokers: number[] = [];
+  for (const [index, answer] of answers.entries()) {
+    if (answer.status === 'fulfilled') continue;
+    const { reason } = answer;
+    const isSilence = reason instanceof KafkaError && reason.retriable;
+    if (!isSilence || silentBrokers.push(brokers[index]!.nodeId) === brokers.length) throw reason;
+  }
+  return { told: answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : [])), silentBrokers };
 }
 
 /** A name for a partition that no other has: a topic's name has no slash. */
@@ -138,11 +156,28 @@ export function rateOf(
 }
 
 /** A topic's records from the first to the end. */
-export function recordsOf(topic: TopicMetadata, offsets: Offsets): number {
-  return topic.partitions.reduce((sum, { partition }) => {
-    const found = offsets.get(`${topic.name}/${partition}`);
-    return sum + (found === undefined ? 0 : found.end - found.start);
-  }, 0);
+export function recordsOf(topic: TopicMetadata, offsets: Offsets): Count {
+  return countOf(
+    topic.partitions.map(({ partition }) => {
+      const found = offsets.get(`${topic.name}/${partition}`);
+      return found === undefined ? undefined : found.end - found.start;
+    }),
+  );
+}
+
+/** What is known of some numbers together. */
+export function countOf(parts: readonly (number | undefined)[]): Count {
+  const known = parts.filter((part) => part !== undefined);
+  const unknown = parts.length - known.length;
+  return { known: known.length === 0 && unknown > 0 ? undefined : known.reduce((sum, part) => sum + part, 0), unknown };
+}
+
+/** Counts together, such as those of all topics. */
+export function sumOfCounts(counts: readonly Count[]): Count {
+  const known = counts.filter((each) => each.known !== undefined || each.unknown === 0);
+  const unknown = counts.reduce((sum, each) => sum + each.unknown, 0);
+  const isAnyKnown = known.length > 0 || unknown === 0;
+  return { known: isAnyKnown ? known.reduce((sum, each) => sum + (each.known ?? 0), 0) : undefined, unknown };
 }
 
 /** Whether a replica is not in sync. */

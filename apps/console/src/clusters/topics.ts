@@ -5,6 +5,7 @@ import { type ConsoleError, refusal } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import { type GroupLook, lookAtGroups } from './groups.ts';
 import {
+  countOf,
   isBehind,
   leaderBytes,
   logDirsOf,
@@ -35,7 +36,7 @@ export async function listTopics(cluster: Cluster): Promise<TopicRow[]> {
 export async function topicFigures(cluster: Cluster): Promise<TopicFigures[]> {
   const [look, groups, policies] = await Promise.all([
     lookAtTopics(cluster),
-    lookAtGroups(cluster).then(lagsByTopic),
+    lookAtGroups(cluster).then(({ groups }) => lagsByTopic(groups)),
     lookAtCleanup(cluster),
   ]);
   const bytes = leaderBytes(look);
@@ -44,9 +45,7 @@ export async function topicFigures(cluster: Cluster): Promise<TopicFigures[]> {
     return {
       topic: topic.name,
       records: recordsOf(topic, look.offsets),
-      bytes: sizes.every((size) => size === undefined)
-        ? undefined
-        : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0),
+      bytes: countOf(sizes),
       rate: rateOf(look, topic),
       cleanup: policies.get(topic.name),
       groups: groups.get(topic.name) ?? [],
@@ -107,7 +106,7 @@ function lagsByTopic(groups: readonly GroupLook[]): ReadonlyMap<string, GroupLag
 
 /** The groups that have read a topic, the slowest first. */
 export async function readersOf(cluster: Cluster, name: string): Promise<GroupLag[]> {
-  return lagsByTopic(await lookAtGroups(cluster)).get(name) ?? [];
+  return lagsByTopic((await lookAtGroups(cluster)).groups).get(name) ?? [];
 }
 
 /** A topic with its partitions: of the others nothing is asked, however many there are. */

@@ -37,7 +37,7 @@ export interface Handler<R extends Route> {
 export function clusterOf({ clusters }: Pick<HandlerContext, 'clusters'>, name: string): Cluster {
   const cluster = clusters.get(name);
   if (cluster === undefined) {
-    throw refusal('CONSOLE_NOT_FOUND', 'noCluster', { name, all: [...clusters.keys()].join(', ') });
+    throw refusal('CONSOLE_NOT_FOUND', 'noCluster', { name, all: [...clusters.keys()].join(', '), n: clusters.size });
   }
   return cluster;
 }
@@ -151,11 +151,14 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     const [message] = await showRecords([record], { isDetail: true, ...showing(cluster, input.topic) });
     return { ...message!, batch: look?.batch };
   }),
-  'GET /api/clusters/:cluster/groups': view(async (input, { caller, ...context }) =>
-    (await lookAtGroups(clusterOf(context, input.cluster)))
-      .filter(({ row }) => maySee(caller, 'group', row.group))
-      .map(({ row }) => ({ ...row, topics: row.topics.filter((topic) => maySee(caller, 'topic', topic)) })),
-  ),
+  'GET /api/clusters/:cluster/groups': view(async (input, { caller, ...context }) => {
+    const { groups, silentBrokers } = await lookAtGroups(clusterOf(context, input.cluster));
+    const seen = groups.filter(({ row }) => maySee(caller, 'group', row.group));
+    return {
+      silentBrokers,
+      groups: seen.map(({ row }) => ({ ...row, topics: row.topics.filter((topic) => maySee(caller, 'topic', topic)) })),
+    };
+  }),
   'GET /api/clusters/:cluster/groups/:group': view((input, context) =>
     describeGroup(clusterOf(context, input.cluster), input.group),
   ),

@@ -1,5 +1,6 @@
 import { useNavigate } from '@tanstack/react-router';
 import { type KeyboardEvent, type ReactNode, useMemo, useState } from 'react';
+import type { GroupRow } from '../../../src/api/contract.ts';
 import { pathPart } from '../../../src/api/names.ts';
 import { useApi, useCluster } from '../lib/queries.ts';
 import { type Say, useWords } from '../lib/settings.ts';
@@ -78,11 +79,13 @@ export function Palette({ onClose }: { onClose: () => void }): ReactNode {
   );
 }
 
+const NO_GROUPS: readonly GroupRow[] = [];
+
 function useTargets(say: Say): Target[] {
   const seen = usePages();
   const cluster = useCluster();
   const topics = useApi('GET /api/clusters/:cluster/topics', { cluster }, false).data ?? [];
-  const groups = useApi('GET /api/clusters/:cluster/groups', { cluster }, false).data ?? [];
+  const groups = useApi('GET /api/clusters/:cluster/groups', { cluster }, false).data?.groups ?? NO_GROUPS;
   return useMemo(() => {
     const base = `/${pathPart(cluster)}`;
     const pages = seen.map((page) => ({

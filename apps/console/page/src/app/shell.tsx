@@ -30,7 +30,7 @@ export function Shell(): ReactNode {
           <span>{say('search')}</span> <kbd>Ctrl K</kbd>
         </button>
         <Choices />
-        <LogOut />
+        <Who />
       </header>
       <main id="content" tabIndex={-1}>
         <Outlet />
@@ -97,15 +97,23 @@ function ReadOnly(): ReactNode {
   return <span className="tag">{say('readOnly')}</span>;
 }
 
-function LogOut(): ReactNode {
+/** Who has logged in, and the way out where there is one: a browser keeps a password for itself until it is closed. */
+function Who(): ReactNode {
   const say = useWords();
   const { data } = useSession();
-  if (data?.canLogOut !== true) return null;
-  const label = say('logOut', { who: data.user ?? '' });
+  if (typeof data?.user !== 'string') return null;
+  const label = say('logOut', { who: data.user });
   return (
-    <button type="button" className="quiet" aria-label={label} title={label} onClick={() => void logOut()}>
-      ⏻
-    </button>
+    <>
+      <span className="who" title={say('loggedIn', { who: data.user })}>
+        {shownName(data.user)}
+      </span>
+      {data.canLogOut && (
+        <button type="button" className="quiet" aria-label={label} title={label} onClick={() => void logOut()}>
+          ⏻
+        </button>
+      )}
+    </>
   );
 }
 

@@ -17,9 +17,15 @@ export function useApi<R extends Route>(route: R, input: Input<R>, isLive = true
     queryFn: ({ signal }) => call(route, input, signal),
     refetchInterval: ({ state }) => {
       if (!isLive) return false;
-      return Array.isArray(state.data) && state.data.length > LONG_LIST ? LONG_LIVE_MS : LIVE_MS;
+      return isLong(state.data) ? LONG_LIVE_MS : LIVE_MS;
     },
   });
+}
+
+/** Whether an answer is a long list, or has one. */
+function isLong(data: unknown): boolean {
+  const parts = Array.isArray(data) ? [data] : Object.values(data ?? {});
+  return parts.some((part) => Array.isArray(part) && part.length > LONG_LIST);
 }
 
 export function useSession(): UseQueryResult<Session> {

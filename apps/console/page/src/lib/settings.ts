@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react';
-import type { Language } from '../../../src/api/refusals.ts';
+import { filled, type Language } from '../../../src/api/refusals.ts';
 import { type FailureText, failureIn } from './failures.ts';
 import { visible } from './visible.ts';
 import { type Word, words } from './words.ts';
@@ -56,8 +56,7 @@ export type Say = (word: Word, values?: Readonly<Record<string, string | number>
 
 export function useWords(): Say {
   const { language } = useSettings();
-  return (word, values = {}) =>
-    words[language][word].replace(/\{(\w+)\}/g, (_, name: string) => visible(String(values[name] ?? '')));
+  return (word, values = {}) => filled(words[language][word], values, visible);
 }
 
 /** Says what went wrong in the reader's language. */

@@ -6,7 +6,7 @@ import { useApi, useCluster } from '../lib/queries.ts';
 import type { ListSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Name } from '../ui/name.tsx';
-import { Empty, Loaded, SearchBox } from '../ui/parts.tsx';
+import { Empty, Loaded, SearchBox, Silent } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 import { Lag } from './topics.tsx';
 
@@ -31,21 +31,27 @@ export function GroupsPage(): ReactNode {
         <SearchBox label={say('searchGroups')} value={q} onChange={search} />
       </div>
       <Loaded query={query}>
-        {(groups) => {
+        {({ groups, silentBrokers }) => {
           const wanted = q.toLowerCase();
           const shown = groups.filter(({ group, topics }) =>
             [group, ...topics].some((name) => name.toLowerCase().includes(wanted)),
           );
-          if (shown.length === 0) return <Empty>{say(q === '' ? 'noGroups' : 'noMatch')}</Empty>;
           return (
-            <DataTable
-              isInAddress
-              label={say('groups')}
-              columns={columnsOf(say, cluster)}
-              rows={shown}
-              keyOf={({ group }) => group}
-              sorting={{ id: 'lag', isDown: true }}
-            />
+            <>
+              <Silent brokers={silentBrokers} />
+              {shown.length === 0 ? (
+                <Empty>{say(q === '' ? 'noGroups' : 'noMatch')}</Empty>
+              ) : (
+                <DataTable
+                  isInAddress
+                  label={say('groups')}
+                  columns={columnsOf(say, cluster)}
+                  rows={shown}
+                  keyOf={({ group }) => group}
+                  sorting={{ id: 'lag', isDown: true }}
+                />
+              )}
+            </>
           );
         }}
       </Loaded>
@@ -71,7 +77,19 @@ function columnsOf(say: Say, cluster: string): Column<GroupRow>[] {
         </Link>
       ),
     },
-    { id: 'state', title: say('state'), by: ({ state }) => state, cell: ({ state }) => <GroupState state={state} /> },
+    {
+      id: 'state',
+      title: say('state'),
+      by: ({ state, isSilent }) => (isSilent ? '' : state),
+      cell: ({ state, isSilent, coordinator }) =>
+        isSilent ? (
+          <span className="tag bad" title={say('groupSilentHint', { broker: coordinator })}>
+            {say('groupSilent')}
+          </span>
+        ) : (
+          <GroupState state={state} />
+        ),
+    },
     {
       id: 'members',
       title: say('members'),

@@ -247,16 +247,13 @@ function Unread(props: { reading: Reading; isLive: boolean; go: (change: Partial
   const say = useWords();
   const { unread, cursor } = props.reading;
   if (unread.length === 0) return null;
-  const named = (why: UnreadPartition['why']): string =>
-    unread
-      .filter((each) => each.why === why)
-      .map(({ partition }) => partition)
-      .join(', ');
-  const [leaderless, silent] = [named('noLeader'), named('noAnswer')];
+  const told = (why: UnreadPartition['why'], word: Word): string => {
+    const some = unread.filter((each) => each.why === why).map(({ partition }) => partition);
+    return some.length === 0 ? '' : say(word, { n: some.length, all: some.join(', ') });
+  };
   return (
     <div className="health warn unread" role="status">
-      <strong>{say('unread')}</strong> {leaderless !== '' && say('unreadNoLeader', { all: leaderless })}{' '}
-      {silent !== '' && say('unreadNoAnswer', { all: silent })}{' '}
+      <strong>{say('unread')}</strong> {told('noLeader', 'unreadNoLeader')} {told('noAnswer', 'unreadNoAnswer')}{' '}
       {!props.isLive && (
         <button type="button" onClick={() => (cursor === null ? noteChange() : props.go({ c: cursor }))}>
           {say(cursor === null ? 'tryAgain' : 'readOn')}

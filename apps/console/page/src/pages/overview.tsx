@@ -5,7 +5,7 @@ import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster } from '../lib/queries.ts';
 import { stateOf } from '../lib/replica-state.ts';
 import { useWords } from '../lib/settings.ts';
-import { Loaded } from '../ui/parts.tsx';
+import { AtLeast, Counted, Loaded } from '../ui/parts.tsx';
 import { BrokerTable } from './broker-table.tsx';
 
 /** The cluster at a glance. */
@@ -49,13 +49,26 @@ function Health({ overview }: { overview: Overview }): ReactNode {
 function Figures({ overview }: { overview: Overview }): ReactNode {
   const say = useWords();
   const up = overview.brokers.filter(({ isUp }) => isUp).length;
-  const figures: [string, string][] = [
+  const { records, rate } = overview;
+  const sizes = overview.brokers.flatMap((broker) => broker.bytes ?? []);
+  const silent = overview.brokers.length - sizes.length;
+  const size = bytes(sizes.reduce((sum, each) => sum + each, 0));
+  const figures: [string, ReactNode][] = [
     [say('brokers'), up === overview.brokers.length ? number(up) : `${up} / ${overview.brokers.length}`],
     [say('topics'), number(overview.topics)],
     [say('partitions'), number(overview.partitions)],
-    [say('records'), brief(overview.records)],
-    [say('rate'), overview.rate === undefined ? '–' : brief(overview.rate)],
-    [say('size'), bytes(overview.brokers.reduce((sum, broker) => sum + (broker.bytes ?? 0), 0))],
+    [say('records'), <Counted key="records" count={records} show={brief} />],
+    [say('rate'), rate === undefined ? '–' : <Counted key="rate" count={{ ...records, known: rate }} show={brief} />],
+    [
+      say('size'),
+      silent === 0 ? (
+        size
+      ) : (
+        <AtLeast key="size" title={say('atLeastBrokers', { n: silent })}>
+          {size}
+        </AtLeast>
+      ),
+    ],
   ];
   return (
     <dl className="figures">

@@ -7,7 +7,7 @@ import type { ListSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { shownName, visible } from '../lib/visible.ts';
 import { Breakable } from '../ui/breakable.tsx';
-import { Empty, Loaded, Problem, SearchBox } from '../ui/parts.tsx';
+import { Counted, Empty, Loaded, Problem, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
 const NewTopic = lazy(() => import('./new-topic.tsx'));
@@ -118,8 +118,8 @@ function columnsOf(say: Say, cluster: string): Column<ShownTopic>[] {
       id: 'records',
       title: say('records'),
       isNumber: true,
-      by: ({ figures }) => figures?.records,
-      cell: ({ figures }) => (figures === undefined ? <ToCome /> : number(figures.records)),
+      by: ({ figures }) => figures?.records.known,
+      cell: ({ figures }) => (figures === undefined ? <ToCome /> : <Counted count={figures.records} show={number} />),
     },
     {
       id: 'rate',
@@ -127,14 +127,19 @@ function columnsOf(say: Say, cluster: string): Column<ShownTopic>[] {
       isNumber: true,
       isSecondary: true,
       by: ({ figures }) => figures?.rate,
-      cell: ({ figures }) => (figures?.rate === undefined ? '–' : brief(figures.rate)),
+      cell: ({ figures }) =>
+        figures?.rate === undefined ? (
+          '–'
+        ) : (
+          <Counted count={{ known: figures.rate, unknown: figures.records.unknown }} show={brief} />
+        ),
     },
     {
       id: 'size',
       title: say('size'),
       isNumber: true,
-      by: ({ figures }) => figures?.bytes,
-      cell: ({ figures }) => (figures === undefined ? <ToCome /> : bytes(figures.bytes)),
+      by: ({ figures }) => figures?.bytes.known,
+      cell: ({ figures }) => (figures === undefined ? <ToCome /> : <Counted count={figures.bytes} show={bytes} />),
     },
     {
       id: 'cleanup',

@@ -8,7 +8,7 @@ import type { ListSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
 import { Name } from '../ui/name.tsx';
-import { ConfirmByName, Empty, Loaded, SearchBox } from '../ui/parts.tsx';
+import { ConfirmByName, Empty, Loaded, SearchBox, Silent } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
 /** The transactional ids, those that are at work first. */
@@ -34,17 +34,23 @@ export function TransactionsPage(): ReactNode {
         <SearchBox label={say('searchTransactions')} value={q} onChange={search} />
       </div>
       <Loaded query={query}>
-        {(transactions) => {
+        {({ transactions, silentBrokers }) => {
           const shown = transactions.filter(({ id }) => id.toLowerCase().includes(q.toLowerCase()));
-          if (shown.length === 0) return <Empty>{say(q === '' ? 'noTransactions' : 'noMatch')}</Empty>;
           return (
-            <DataTable
-              isInAddress
-              label={say('transactions')}
-              columns={columnsOf(say, mayAbort ? setAborted : undefined)}
-              rows={shown}
-              keyOf={({ id }) => id}
-            />
+            <>
+              <Silent brokers={silentBrokers} />
+              {shown.length === 0 ? (
+                <Empty>{say(q === '' ? 'noTransactions' : 'noMatch')}</Empty>
+              ) : (
+                <DataTable
+                  isInAddress
+                  label={say('transactions')}
+                  columns={columnsOf(say, mayAbort ? setAborted : undefined)}
+                  rows={shown}
+                  keyOf={({ id }) => id}
+                />
+              )}
+            </>
           );
         }}
       </Loaded>

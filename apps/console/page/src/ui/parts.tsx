@@ -1,5 +1,6 @@
 import { type UseQueryResult, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import type { Count } from '../../../src/api/contract.ts';
 import { noteChange } from '../lib/changes.ts';
 import { useFailure, useWords } from '../lib/settings.ts';
 import { shownName, visible } from '../lib/visible.ts';
@@ -51,6 +52,40 @@ export function Problem({ error, onRetry }: { error: Error; onRetry?: () => void
         </button>
       )}
     </div>
+  );
+}
+
+/** A number that may be larger than is known, or not known at all, which is not zero. */
+export function Counted({ count, show }: { count: Count; show: (known: number) => string }): ReactNode {
+  const say = useWords();
+  const { known, unknown } = count;
+  if (known === undefined) {
+    return (
+      <abbr className="faint" title={say('notTold')}>
+        ?
+      </abbr>
+    );
+  }
+  return unknown === 0 ? show(known) : <AtLeast title={say('atLeast', { n: unknown })}>{show(known)}</AtLeast>;
+}
+
+/** A figure of which a part is not known, and which. */
+export function AtLeast({ title, children }: { title: string; children: ReactNode }): ReactNode {
+  return (
+    <abbr className="at-least" title={title}>
+      ≥ {children}
+    </abbr>
+  );
+}
+
+/** Above a list that brokers have not told their part of. */
+export function Silent({ brokers }: { brokers: readonly number[] }): ReactNode {
+  const say = useWords();
+  if (brokers.length === 0) return null;
+  return (
+    <p className="health warn" role="status">
+      {say('silentBrokers', { n: brokers.length, all: brokers.join(', ') })}
+    </p>
   );
 }
 
