@@ -12,7 +12,7 @@ import { RecordBatchBuilder } from '@millrace/records';
 import { ended } from '../kafka/index.ts';
 import { root } from '../source/index.ts';
 import { expectSuccess } from './expect-success.ts';
-import type { TransactionTools } from './java-transactions.ts';
+import type { NamedCase, TransactionTools } from './transaction-tools.ts';
 
 const VERIFICATION = 'transaction.partition.verification.enable';
 /** Produce before records added partitions by themselves. */
@@ -20,8 +20,6 @@ const PRODUCE_VERSION = 9;
 /** Longer ago than any transaction may be open. */
 const LONG_AGO_MS = 1_700_000_000_000;
 const PARTITION = 1;
-
-type NamedCase = readonly [string, () => Promise<string | undefined>];
 
 /** A transaction as both tools show it. */
 interface Shown {

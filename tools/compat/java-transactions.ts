@@ -6,22 +6,12 @@ import { KAFKA_3, kafkaTool } from '../kafka/index.ts';
 import { expectSuccess } from './expect-success.ts';
 import { hangingCases } from './hanging-transactions.ts';
 import { expectMatch } from './report.ts';
+import type { NamedCase, TransactionTools } from './transaction-tools.ts';
 
 const PERF_RECORDS = 20_000;
 const COPIED_RECORDS = 3000;
 const RECORDS_PER_COPY = 100;
 const END = 'end';
-
-/** What the cases work with. */
-export interface TransactionTools {
-  readonly bootstrap: string;
-  readonly version: string;
-  readonly topic: string;
-  run(tool: string, args: readonly string[]): Promise<string>;
-  topics(...args: string[]): Promise<string>;
-}
-
-type NamedCase = readonly [string, () => Promise<string | undefined>];
 
 export function transactionCases(tools: TransactionTools): NamedCase[] {
   return [
