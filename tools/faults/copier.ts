@@ -6,8 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
-import type { EachBatchPayload, Producer as KafkaJsProducer } from 'kafkajs';
-import { connectKafkaJs } from '../clients/kafkajs.ts';
+import { copyByKafkaJs } from './copiers/kafkajs-copier.ts';
 
 /** The topic in which a copy job lists what each of its transactions has copied. */
 export function listTopic(target: string): string {
@@ -58,75 +57,16 @@ async function copyByMillrace({ bootstrap, source, target, instance }: Job): Pro
   });
 }
 
-/**
- * kafkajs knows neither stable offsets (KIP-447) nor who of a group commits, so that one instance at a time copies, and what the one
- * before it left open is ended before offsets are asked for.
- */
-async function copyByKafkaJs({ bootstrap, source, target }: Job): Promise<void> {
-  const kafka = connectKafkaJs(bootstrap, { retry: { retries: 5, initialRetryTime: 50, maxRetryTime: 500 } });
-  const producer = kafka.producer({
-    transactionalId: target,
-    idempotent: true,
-    maxInFlightRequests: 1,
-    transactionTimeout: TRANSACTION_TIMEOUT_MS,
-  });
-  const consumer = kafka.consumer({ groupId: target, sessionTimeout: SESSION_MS, readUncommitted: false });
-  try {
-    await producer.connect();
-    await (await producer.transaction()).abort();
-    await consumer.connect();
-    await consumer.subscribe({ topic: source, fromBeginning: true });
-    consumer.on('consumer.crash', ({ payload }) => fail(payload.error));
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      // What became of a transaction whose end was not answered shows only to the next producer.
-      eachBatch: (payload) => copyBatch(producer, payload, { source, target }).catch(fail),
-    });
-    await new Promise<never>(() => {});
-  } finally {
-    await Promise.allSettled([consumer.disconnect(), producer.disconnect()]);
-  }
-}
-
-async function copyBatch(
-  producer: KafkaJsProducer,
-  { batch, heartbeat, resolveOffset }: EachBatchPayload,
-  { source, target }: Pick<Job, 'source' | 'target'>,
-): Promise<void> {
-  const { messages, partition } = batch;
-  for (let at = 0; at < messages.length; at += BATCH_RECORDS_MAX) {
-    const part = messages.slice(at, at + BATCH_RECORDS_MAX);
-    const values = part.map(({ value }) => String(value));
-    const transaction = await producer.transaction();
-    try {
-      await transaction.send({ topic: target, messages: values.map((value) => ({ partition, value })) });
-      // Without a partition kafkajs may choose another one when it tries again, and both are in the transaction.
-      await transaction.send({ topic: listTopic(target), messages: [{ partition, value: values.join(' ') }] });
-      const offset = String(Number(part.at(-1)?.offset) + 1);
-      await transaction.sendOffsets({
-        consumerGroupId: target,
-        topics: [{ topic: source, partitions: [{ partition, offset }] }],
-      });
-      await transaction.commit();
-      resolveOffset(part.at(-1)?.offset ?? '0');
-    } catch (error) {
-      await transaction.abort().catch(() => undefined);
-      throw error;
-    }
-    await heartbeat();
-  }
-}
-
-/** The instance ends, and is started again. */
-function fail(error: unknown): never {
-  console.error(error instanceof Error ? error.message : String(error));
-  process.exit(1);
-}
-
 const WAYS: Readonly<Record<OwnCopier, (job: Job) => Promise<void>>> = {
   millrace: copyByMillrace,
-  kafkajs: copyByKafkaJs,
+  kafkajs: (job) =>
+    copyByKafkaJs({
+      ...job,
+      list: listTopic(job.target),
+      sessionTimeoutMs: SESSION_MS,
+      transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+      batchRecordsMax: BATCH_RECORDS_MAX,
+    }),
 };
 
 if (import.meta.main) {

@@ -44,14 +44,8 @@ export type CopierName = OwnCopier | ForeignCopier;
 /** All that can copy. */
 export const COPIERS: readonly CopierName[] = [...OWN_COPIERS, ...FOREIGN_COPIERS];
 
-/** kafkajs copies with one instance at a time; see `copier.ts`. */
-const INSTANCES: Readonly<Record<CopierName, number>> = {
-  millrace: 3,
-  kafkajs: 1,
-  librdkafka: 3,
-  java: 3,
-  'java-3': 3,
-};
+/** Of each job, as processes. */
+const INSTANCES = 3;
 
 /** Where copies are made: on a cluster of three brokers, or on one broker. */
 export const COPY_ENGINES = ['local', 'zookeeper', 'single'] as const satisfies readonly (Engine | 'single')[];
@@ -183,7 +177,7 @@ class CopyKills {
     const { bootstrapServers } = this.#cluster;
     for (const [at, name] of this.#copiers.entries()) {
       this.#readers.set(name, this.#readersOf(name));
-      for (let number = 0; number < INSTANCES[name]; number += 1) {
+      for (let number = 0; number < INSTANCES; number += 1) {
         const { folder } = this.#options;
         const of = { target: targetOf(name), bootstrap: bootstrapServers, number, folder };
         this.#instances.push(new Instance(commands[at]!, { ...of, hung: (where) => this.#hung(where) }));
