@@ -26,6 +26,8 @@ interface Size {
   readonly records: number;
   readonly topics: number;
   readonly groups: number;
+  /** Of each topic; as many as the brokers make by themselves otherwise. */
+  readonly replicas?: number | undefined;
 }
 
 const TOPICS_AT_ONCE = 100;
@@ -72,7 +74,8 @@ const PAGES: Readonly<Record<string, Place>> = {
   palette: ['/big/overview', 'figure', '.palette-button'],
 };
 
-async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
+/** Does some work, and prints how long it took. */
+export async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
   const beganMs = performance.now();
   const done = await work();
   console.log(
@@ -86,12 +89,14 @@ async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
 /** Fills a cluster; what it gives back closes what has been opened there. */
 export async function fill(
   bootstrapServers: string,
-  { records, topics, groups }: Size,
+  { records, topics, groups, replicas }: Size,
 ): Promise<() => Promise<unknown>> {
   await using admin = new Admin({ bootstrapServers });
   const names = Array.from({ length: topics }, (_, n) => `topic-${n.toString().padStart(5, '0')}`);
   for (let i = 0; i < names.length; i += TOPICS_AT_ONCE) {
-    const some = names.slice(i, i + TOPICS_AT_ONCE).map((topic) => ({ topic, partitions: 1 }));
+    const some = names
+      .slice(i, i + TOPICS_AT_ONCE)
+      .map((topic) => ({ topic, partitions: 1, replicationFactor: replicas }));
     await admin.createTopics(some, { timeoutMs: 120_000 });
   }
   await using producer = new Producer({ bootstrapServers });

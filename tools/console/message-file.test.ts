@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fileOf } from '../../apps/console/page/src/lib/message-file.ts';
+import { fileOf } from '../../apps/console/src/api/message-file.ts';
 import { showRecord } from '../../apps/console/src/messages/shown.ts';
 
 function message(value: string | Buffer | null, key: string | Buffer | null = null, more: object[] = []) {

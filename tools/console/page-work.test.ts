@@ -191,6 +191,42 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await page.context().close();
   });
 
+  it('gives all that a search finds as a file, which is more than the page, and says how far it is', async () => {
+    const page = await open('/local/topics/orders?from=beginning');
+    await expect.poll(() => rows(page).count()).toBe(50);
+    await button(page, 'Everything as a file').click();
+    const dialog = page.getByRole('dialog');
+    const download = page.waitForEvent('download');
+    await dialog.getByRole('button', { name: 'Download' }).click();
+    const file = await download;
+    expect(file.suggestedFilename()).toBe('orders.jsonl');
+    const text = await readFile(await file.path(), 'utf8');
+    const ids = text.trimEnd().split('\n');
+    expect(ids.map((line) => (JSON.parse(line) as { key: string }).key)).toEqual(
+      Array.from({ length: ORDERS }, (_, n) => `k${n}`),
+    );
+    await dialog.getByText(`The file is whole: ${ORDERS} messages`).waitFor();
+    await page.evaluate(axe.source);
+    const { violations } = await page.evaluate<{ violations: AxeViolation[] }>('axe.run()');
+    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+    await page.context().close();
+  });
+
+  it('stops a file that is being written, and says that it is not whole', async () => {
+    const page = await open('/local/topics/small');
+    await expect.poll(() => rows(page).count()).toBe(1);
+    const hold = broker.holdNext('Fetch', { times: 1000 });
+    await button(page, 'Everything as a file').click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('combobox', { name: 'Format' }).selectOption('csv');
+    await dialog.getByRole('button', { name: 'Download' }).click();
+    await dialog.getByText('0 of 1 looked at').waitFor();
+    await dialog.getByRole('button', { name: 'Stop' }).click();
+    await dialog.getByText('the file is not whole').waitFor();
+    hold.remove();
+    await page.context().close();
+  });
+
   it('says that a topic is deleted while one looks at it', async () => {
     const page = await open('/local/topics/gone');
     await page.getByText('No message here.').waitFor();

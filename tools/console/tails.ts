@@ -28,12 +28,12 @@ const REST_MS = 2000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The console as people start it; resolves with where it is. */
-async function startConsole(
+/** The console as people start it, for a cluster that it calls `name`; resolves with where it is. */
+export async function startConsole(
   program: string,
-  bootstrapServers: string,
+  { name, bootstrapServers }: { readonly name: string; readonly bootstrapServers: string },
 ): Promise<{ child: ChildProcess; origin: string }> {
-  const args = [program, 'console', '--cluster', `tried=${bootstrapServers}`, '--port', '0'];
+  const args = [program, 'console', '--cluster', `${name}=${bootstrapServers}`, '--port', '0'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const line of createInterface({ input: child.stdout })) {
     const [origin] = /http:\S+/.exec(line) ?? [];
@@ -83,7 +83,8 @@ export async function tails(args: string[]): Promise<void> {
     number,
   ];
   const cluster = await startCluster({ topics: [{ topic: 'orders', partitions: 3 }] });
-  const { child, origin } = await startConsole(values.program, cluster.bootstrapServers);
+  const { bootstrapServers } = cluster;
+  const { child, origin } = await startConsole(values.program, { name: 'tried', bootstrapServers });
   try {
     console.log(`${memoryOf(child).now} MiB  before anybody looks`);
     await fetch(origin);

@@ -4,6 +4,7 @@
  */
 
 import type {
+  ExportBound,
   Message,
   MessageEdits,
   MessageMark,
@@ -18,6 +19,7 @@ import type { Said } from './refusals.ts';
 import type { Rights } from './roles.ts';
 
 export type {
+  ExportBound,
   HeaderEdit,
   Message,
   MessageBatch,
@@ -426,6 +428,21 @@ export interface Failure {
   readonly loginAt?: string | undefined;
 }
 
+/** How far a file is that somebody has asked for. */
+export interface ExportProgress extends ReadProgress {
+  /** `waiting` until it is begun; `stopped` and `failed` files are not whole. */
+  readonly state: 'waiting' | 'running' | 'done' | 'stopped' | 'failed';
+  /** Messages and bytes that it holds. */
+  readonly found: number;
+  readonly bytes: number;
+  /** It was cut there; null where it holds all that was found. */
+  readonly bound: ExportBound | null;
+  /** What could not be read. */
+  readonly unread: readonly UnreadPartition[];
+  /** Why it failed. */
+  readonly failure?: Failure | undefined;
+}
+
 /** Every route: what goes in and what comes out. Names in the path are taken from the input. */
 export interface Api {
   'GET /api/session': { input: object; answer: Session };
@@ -441,6 +458,10 @@ export interface Api {
   'GET /api/clusters/:cluster/topics/:topic/messages/:partition/:offset': {
     input: TopicInput & { partition: number; offset: number };
     answer: Message;
+  };
+  'GET /api/clusters/:cluster/topics/:topic/exports/:id': {
+    input: TopicInput & { id: string };
+    answer: ExportProgress;
   };
   'GET /api/clusters/:cluster/groups': { input: { cluster: string }; answer: GroupList };
   'GET /api/clusters/:cluster/groups/:group': { input: GroupInput; answer: GroupDetail };
@@ -499,6 +520,7 @@ export interface Api {
   'POST /api/clusters/:cluster/topics/:topic/configs': { input: TopicInput & ConfigChange; answer: object };
   'POST /api/clusters/:cluster/topics/:topic/empty': { input: TopicInput & { confirm: string }; answer: object };
   'POST /api/clusters/:cluster/topics/:topic/delete': { input: TopicInput & { confirm: string }; answer: object };
+  'POST /api/clusters/:cluster/topics/:topic/exports/:id/stop': { input: TopicInput & { id: string }; answer: object };
   'POST /api/clusters/:cluster/topics/:topic/messages': {
     input: TopicInput & NewMessage;
     answer: { partition: number; offset: number };

@@ -116,6 +116,9 @@ export interface MessagePage extends ReadEnd {
   readonly messages: readonly Message[];
 }
 
+/** At what a file is cut that would hold more: so many messages, or so many bytes. */
+export type ExportBound = 'records' | 'bytes';
+
 /** How far a search is: told again and again while it goes on. */
 export interface ReadProgress {
   readonly scanned: number;

@@ -133,6 +133,14 @@ export const REFUSALS = {
     en: '{n} {n?read goes|reads go} on: stop one of them, or try again in a moment',
     ko: '읽기 {n}개가 진행 중입니다. 하나를 중지하거나 잠시 후 다시 시도하세요.',
   },
+  ownExports: {
+    en: 'You have {n} {n?file|files} being written, which is as many as one may: stop one of them, or wait until it is done',
+    ko: '파일을 {n}개까지만 동시에 내보낼 수 있습니다. 하나를 중지하거나 끝날 때까지 기다리세요.',
+  },
+  allExports: {
+    en: '{n} {n?file is|files are} being written: wait until one of them is done',
+    ko: '파일 {n}개를 내보내는 중입니다. 하나가 끝날 때까지 기다리세요.',
+  },
   ownSearches: {
     en: 'You have {n} {n?search|searches} going on, which is as many as one may: stop one of them, or try again in a moment',
     ko: '검색을 {n}개까지만 동시에 할 수 있습니다. 하나를 중지하거나 잠시 후 다시 시도하세요.',

@@ -47,6 +47,7 @@ interface Maskable {
   readonly rawKey: Buffer | null;
   readonly rawValue: Buffer | null;
   readonly headers: readonly { readonly key: string; readonly value: Buffer | null }[];
+  readonly isTransactional?: boolean | undefined;
 }
 
 /** Reads bytes that a schema says the meaning of as JSON; undefined where none does. */
@@ -72,9 +73,9 @@ export class Mask {
       ...header,
       value: header.value === null ? null : this.#header(header.key, header.value, decode),
     }));
-    const { partition, offset, timestamp } = record;
+    const { partition, offset, timestamp, isTransactional } = record;
     return {
-      ...{ partition, offset, timestamp },
+      ...{ partition, offset, timestamp, isTransactional },
       rawKey: record.rawKey === null ? null : this.#key(record.rawKey, decode),
       rawValue: record.rawValue === null ? null : this.#value(record.rawValue, decode),
       headers,

@@ -1,12 +1,13 @@
 import type { Message, Shown, ShownHeader } from '../api/contract.ts';
+import { EXPORT_PART_BYTES_MAX } from '../api/export-bounds.ts';
 import type { Verdict } from '../schemas/json-schema.ts';
 import type { SchemaRegistry } from '../schemas/registry.ts';
 import { messagePackAsJson } from './msgpack.ts';
 
 /** What a list shows of a key or value; the message alone shows more. */
 export const LIST_BYTES_MAX = 4096;
-/** What the page of one message shows: beyond it the file can be fetched. */
-export const DETAIL_BYTES_MAX = 1024 * 1024;
+/** What the page of one message shows, and a file of many: beyond it the bytes can be fetched. */
+export const DETAIL_BYTES_MAX = EXPORT_PART_BYTES_MAX;
 /** Headers that a list takes along; the message alone has more. */
 const LIST_HEADERS_MAX = 20;
 const DETAIL_HEADERS_MAX = 1000;
@@ -27,6 +28,7 @@ export interface RecordToShow {
   readonly rawKey: Buffer | null;
   readonly rawValue: Buffer | null;
   readonly headers: readonly { readonly key: string; readonly value: Buffer | null }[];
+  readonly isTransactional?: boolean | undefined;
 }
 
 /** How a record is shown. */

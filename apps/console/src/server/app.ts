@@ -11,6 +11,7 @@ import type { Oidc } from '../login/oidc.ts';
 import { LOGIN_PATH } from '../login/options.ts';
 import { isLoginPath, loginFailedPage, serveLogin } from '../login/routes.ts';
 import { type ReadTurns, readTurns } from '../messages/turns.ts';
+import { Exports, serveExports } from './exports.ts';
 import { type Caller, type Guard, isSafe } from './guard.ts';
 import { type Handler, handlers, whoReads } from './handlers.ts';
 import { inputs } from './inputs.ts';
@@ -59,6 +60,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { guard } = options;
   const callers: Callers = new WeakMap();
   const turns = readTurns();
+  const exports = new Exports();
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     const { method = 'GET', headers, socket } = request.raw;
@@ -70,7 +72,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     oidc !== undefined && isByHand(request) ? leadToLogin(error, request, reply) : answerFailure(error, reply, oidc),
   );
   if (oidc !== undefined) serveLogin(app, { oidc, logger });
-  for (const route of Object.keys(handlers) as Route[]) addRoute(app, route, { options, callers, turns });
+  for (const route of Object.keys(handlers) as Route[]) addRoute(app, route, { options, callers, turns, exports });
   const { clusters } = options;
   const mayRead = (request: FastifyRequest, topic: string): string => {
     const caller = callers.get(request) as Caller;
@@ -79,6 +81,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   };
   serveStreams(app, { clusters, turns, mayRead });
   serveRaw(app, { clusters, turns, mayRead });
+  serveExports(app, { clusters, turns, exports, mayRead });
   servePage(app, options);
   await app.ready();
   return app;
@@ -88,9 +91,10 @@ interface Serving {
   readonly options: AppOptions;
   readonly callers: Callers;
   readonly turns: ReadTurns;
+  readonly exports: Exports;
 }
 
-function addRoute(app: FastifyInstance, route: Route, { options, callers, turns }: Serving): void {
+function addRoute(app: FastifyInstance, route: Route, { options, callers, turns, exports }: Serving): void {
   const { guard } = options;
   const [method, url] = route.split(' ') as ['GET' | 'POST', string];
   // The table of handlers ties each route to its input; a loop over it loses sight of that.
@@ -114,6 +118,7 @@ function addRoute(app: FastifyInstance, route: Route, { options, callers, turns 
           version,
           signal,
           turns,
+          exports,
         });
         if (!isSafe(method)) noteChange(options, { caller, route, input });
         return reply.send(answer);

@@ -15,6 +15,7 @@ import { bytesBy, copyRecord } from '../messages/copies.ts';
 import { readMessages, readRecord, showing } from '../messages/read.ts';
 import { showRecords } from '../messages/shown.ts';
 import type { ReadTurns } from '../messages/turns.ts';
+import type { Exports } from './exports.ts';
 import type { Caller } from './guard.ts';
 
 /** What handlers work with. */
@@ -25,6 +26,7 @@ export interface HandlerContext {
   readonly version: string;
   readonly signal: AbortSignal;
   readonly turns: ReadTurns;
+  readonly exports: Exports;
 }
 
 /** A route's work, and the role that it takes. */
@@ -151,6 +153,9 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     const [message] = await showRecords([record], { isDetail: true, ...showing(cluster, input.topic) });
     return { ...message!, batch: look?.batch };
   }),
+  'GET /api/clusters/:cluster/topics/:topic/exports/:id': view(({ id }, { exports, caller }) =>
+    Promise.resolve(exports.progressOf(whoReads(caller), id)),
+  ),
   'GET /api/clusters/:cluster/groups': view(async (input, { caller, ...context }) => {
     const { groups, silentBrokers } = await lookAtGroups(clusterOf(context, input.cluster));
     const seen = groups.filter(({ row }) => maySee(caller, 'group', row.group));
@@ -228,6 +233,10 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
     confirmed(confirm, topic);
     await admin.deleteTopics([topic]);
     return {};
+  }),
+  'POST /api/clusters/:cluster/topics/:topic/exports/:id/stop': view(({ id }, { exports, caller }) => {
+    exports.stop(whoReads(caller), id);
+    return Promise.resolve({});
   }),
   'POST /api/clusters/:cluster/topics/:topic/messages': change('editor', async (cluster, input) => {
     const { topic, partition, headers, keySchema, valueSchema } = input;

@@ -79,6 +79,9 @@ export const readPlan = z.object({
   cursor: z.string().max(100_000).optional(),
 });
 
+/** What a page calls a file that it has asked for. */
+export const exportId = z.string().regex(/^[\w-]{8,64}$/);
+
 /** A check for each route. */
 export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
   'GET /api/session': z.object({}),
@@ -96,6 +99,7 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
     partition,
     offset: whole,
   }),
+  'GET /api/clusters/:cluster/topics/:topic/exports/:id': z.object({ ...onTopic, id: exportId }),
   'GET /api/clusters/:cluster/groups': z.object({ cluster }),
   'GET /api/clusters/:cluster/groups/:group': z.object(onGroup),
   'GET /api/clusters/:cluster/groups/:group/history': z.object({
@@ -132,6 +136,7 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
   'POST /api/clusters/:cluster/topics/:topic/configs': z.object({ ...onTopic, ...change }),
   'POST /api/clusters/:cluster/topics/:topic/empty': z.object({ ...onTopic, confirm: z.string() }),
   'POST /api/clusters/:cluster/topics/:topic/delete': z.object({ ...onTopic, confirm: z.string() }),
+  'POST /api/clusters/:cluster/topics/:topic/exports/:id/stop': z.object({ ...onTopic, id: exportId }),
   'POST /api/clusters/:cluster/topics/:topic/messages': z.object({
     ...onTopic,
     key: text.nullable(),

@@ -1,4 +1,5 @@
 /** What a request asks for, how long it is waited for, and its failure in words: the same for the API and for streams. */
+import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod/v3';
 import type { Failure } from '../api/contract.ts';
@@ -23,6 +24,28 @@ export function signalOf(request: FastifyRequest, reply: FastifyReply): AbortSig
   reply.raw.once('close', () => aborted.abort());
   if (request.raw.destroyed && !request.raw.readableEnded) aborted.abort();
   return aborted.signal;
+}
+
+/** Begins an answer that is written by hand, with the headers that were set before: it goes past fastify. */
+export function writeByHand(reply: FastifyReply, headers: Readonly<Record<string, string>>): void {
+  reply.hijack();
+  for (const [name, value] of Object.entries(reply.getHeaders()))
+    if (value !== undefined) reply.raw.setHeader(name, value);
+  reply.raw.writeHead(200, { 'cache-control': 'no-store', ...headers });
+}
+
+/** Writes; resolves when there is room for more, or nobody reads any more: whoever is slow has nothing pile up here. */
+export async function written(response: ServerResponse, text: string): Promise<void> {
+  if (response.destroyed || response.write(text)) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
 }
 
 /** An error as the page is told it. */

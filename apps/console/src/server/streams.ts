@@ -6,7 +6,7 @@ import type { MessageEvents } from '../api/contract.ts';
 import { readMessages, readRecord, tailMessages } from '../messages/read.ts';
 import { clusterOf, type HandlerContext } from './handlers.ts';
 import { readPlan } from './inputs.ts';
-import { failureOf, parseInput, signalOf } from './requests.ts';
+import { failureOf, parseInput, signalOf, writeByHand, written } from './requests.ts';
 
 /** Where streams find what they read, and who may. */
 interface Clusters extends Pick<HandlerContext, 'clusters' | 'turns'> {
@@ -23,7 +23,7 @@ const PROGRESS_MS = 100;
 /** Something is sent so often, so that nobody between takes the stream for dead. */
 const KEEP_ALIVE_MS = 15_000;
 
-/** Server-sent events of one stream; it waits for readers that are slow, so that nothing piles up here. */
+/** Server-sent events of one stream. */
 class EventStream {
   readonly #response: ServerResponse;
   readonly #timer: NodeJS.Timeout;
@@ -35,17 +35,7 @@ class EventStream {
   }
 
   async send<E extends keyof MessageEvents>(event: E, data: MessageEvents[E]): Promise<void> {
-    if (this.#response.destroyed) return;
-    if (this.#response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        this.#response.off('drain', done);
-        this.#response.off('close', done);
-        resolve();
-      };
-      this.#response.on('drain', done);
-      this.#response.on('close', done);
-    });
+    await written(this.#response, `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
   end(): void {
@@ -61,11 +51,7 @@ export function serveStreams(app: FastifyInstance, options: Clusters): void {
     const who = options.mayRead(request, topic);
     const { turns } = options;
     const read = { cluster: clusterOf(options, cluster), topic, plan, signal: signalOf(request, reply), who, turns };
-    reply.hijack();
-    // Headers that the guard has set are kept by hand: the answer goes past fastify.
-    for (const [name, value] of Object.entries(reply.getHeaders()))
-      if (value !== undefined) reply.raw.setHeader(name, value);
-    reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    writeByHand(reply, { 'content-type': 'text/event-stream' });
     reply.raw.flushHeaders();
     const events = new EventStream(reply.raw);
     try {

@@ -11,8 +11,10 @@ import { visible } from '../lib/visible.ts';
 import type { Word } from '../lib/words.ts';
 import { Empty, Problem } from '../ui/parts.tsx';
 import { saveMessages } from './export.ts';
+import type { ExportPlace } from './export-all.tsx';
 
 const MessageDetail = lazy(() => import('./message-detail.tsx'));
+const ExportAll = lazy(() => import('./export-all.tsx'));
 
 interface Place {
   readonly cluster: string;
@@ -34,14 +36,15 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
   const isLive = search.live === true;
   const from = search.from ?? 'newest';
   const at = from === 'time' ? instantMs(search.at) : Number(search.at ?? 0);
-  const reading = useReading({
-    cluster,
-    topic,
-    from,
+  const plan = {
+    ...{ cluster, topic, from },
     at: from === 'offset' || from === 'time' ? placeOf(at) : undefined,
     partition: search.partition,
     search: search.q === undefined ? undefined : String(search.q),
     searchAs: search.q === undefined ? undefined : (search.as ?? 'text'),
+  };
+  const reading = useReading({
+    ...plan,
     cursor: isLive || search.c === undefined ? undefined : String(search.c),
     live: isLive,
   });
@@ -69,7 +72,7 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
           </button>
         )}
         <div className="grow" />
-        <Exports topic={topic} messages={reading.messages} />
+        <Exports plan={plan} messages={reading.messages} />
       </footer>
       {search.m !== undefined && (
         <Suspense>
@@ -91,9 +94,12 @@ function placeOf(at: number): number {
   return Number.isNaN(at) ? 0 : Math.min(Math.max(Math.trunc(at), 0), Number.MAX_SAFE_INTEGER);
 }
 
-function Exports({ topic, messages }: { topic: string; messages: readonly Message[] }): ReactNode {
+/** What the page shows as a file, and all that there is of it. */
+function Exports({ plan, messages }: { plan: ExportPlace; messages: readonly Message[] }): ReactNode {
   const say = useWords();
-  if (messages.length === 0) return null;
+  const [isExporting, setExporting] = useState(false);
+  const { topic } = plan;
+  if (messages.length === 0 && !isExporting) return null;
   return (
     <>
       <button type="button" className="quiet" onClick={() => saveMessages(topic, messages, 'jsonl')}>
@@ -102,6 +108,14 @@ function Exports({ topic, messages }: { topic: string; messages: readonly Messag
       <button type="button" className="quiet" onClick={() => saveMessages(topic, messages, 'csv')}>
         {say('exportCsv')}
       </button>
+      <button type="button" className="quiet" onClick={() => setExporting(true)}>
+        {say('exportAll')}
+      </button>
+      {isExporting && (
+        <Suspense>
+          <ExportAll place={plan} onClose={() => setExporting(false)} />
+        </Suspense>
+      )}
     </>
   );
 }

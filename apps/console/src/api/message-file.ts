@@ -1,12 +1,25 @@
-import type { Message, Shown } from '../../../src/api/contract.ts';
+/** Messages as the text of a file, made here by the page of what it shows, and by the server of all that a search finds. */
+import type { Message, Shown } from './messages.ts';
+
+/** JSON lines, or a table. */
+export const FILE_FORMATS = ['jsonl', 'csv'] as const;
+export type FileFormat = (typeof FILE_FORMATS)[number];
 
 /** Messages as the text of a file: what is not whole in it, or not text, is said beside it. */
-export function fileOf(messages: readonly Message[], format: 'jsonl' | 'csv'): string {
-  return format === 'jsonl' ? jsonLines(messages) : csv(messages);
+export function fileOf(messages: readonly Message[], format: FileFormat): string {
+  const hasTransactions = messages.some(({ transaction }) => transaction !== undefined);
+  return headOf(format, hasTransactions) + messages.map((each) => lineOf(each, format, hasTransactions)).join('');
 }
 
-function jsonLines(messages: readonly Message[]): string {
-  return messages.map((message) => `${JSON.stringify(flat(message))}\n`).join('');
+/** What stands before the first message. */
+export function headOf(format: FileFormat, hasTransactions: boolean): string {
+  if (format === 'jsonl') return '';
+  return `${[...COLUMNS, ...(hasTransactions ? [TRANSACTION] : [])].join(',')}\r\n`;
+}
+
+/** A message of the file, with its end. */
+export function lineOf(message: Message, format: FileFormat, hasTransactions: boolean): string {
+  return format === 'jsonl' ? `${JSON.stringify(flat(message))}\n` : rowOf(message, hasTransactions);
 }
 
 function flat({ partition, offset, timestamp, key, value, headers, headerCount, transaction }: Message): object {
@@ -52,16 +65,11 @@ const COLUMNS = ['partition', 'offset', 'timestamp', 'key', 'value', 'headers', 
 /** A column of its own where something was sent in a transaction. */
 const TRANSACTION = 'transaction';
 
-function csv(messages: readonly Message[]): string {
-  const hasTransactions = messages.some(({ transaction }) => transaction !== undefined);
-  const lines = messages.map((message) => {
-    const { partition, offset, timestamp, key, value, headers, transaction } = message;
-    const pairs = headers.length === 0 ? '' : JSON.stringify(pairsOf(headers));
-    const cells = [partition, offset, timestamp, key.text, value.text, pairs, notesOf(message)];
-    return [...cells, ...(hasTransactions ? [transaction ?? ''] : [])].map(cell).join(',');
-  });
-  const head = [...COLUMNS, ...(hasTransactions ? [TRANSACTION] : [])].join(',');
-  return `${[head, ...lines].join('\r\n')}\r\n`;
+function rowOf(message: Message, hasTransactions: boolean): string {
+  const { partition, offset, timestamp, key, value, headers, transaction } = message;
+  const pairs = headers.length === 0 ? '' : JSON.stringify(pairsOf(headers));
+  const cells = [partition, offset, timestamp, key.text, value.text, pairs, notesOf(message)];
+  return `${[...cells, ...(hasTransactions ? [transaction ?? ''] : [])].map(cell).join(',')}\r\n`;
 }
 
 /** What a cell cannot say: that there is nothing, that it is not whole, that it is no text. */
