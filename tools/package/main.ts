@@ -14,6 +14,7 @@ import { formatMessage } from 'publint/utils';
 import { root } from '../source/index.ts';
 import { checkPacked } from './check.ts';
 import { type Packed, tryInstalled } from './install.ts';
+import { wrongTypes } from './types.ts';
 
 const run = promisify(execFile);
 
@@ -93,7 +94,7 @@ async function packAndCheck(folder: string, to: string): Promise<Judged> {
   const faults = [
     ...checkPacked(join(unpacked, 'package')),
     ...(await askPublint(bytes)),
-    ...(await askTypes(tarball)),
+    ...(await wrongTypes(bytes)),
   ];
   if (faults.length === 0) writeFileSync(join(SEEN, digest), name);
   return { name, tarball, line, faults };
@@ -103,14 +104,4 @@ async function askPublint(bytes: Buffer): Promise<string[]> {
   const tarball = new Uint8Array(bytes).buffer;
   const { messages, pkg } = await publint({ pack: { tarball }, strict: true });
   return messages.map((message) => `publint: ${formatMessage(message, pkg, { color: false }) ?? message.code}`);
-}
-
-async function askTypes(tarball: string): Promise<string[]> {
-  try {
-    await run('attw', ['--profile', 'esm-only', '--no-color', '--no-emoji', '--format', 'ascii', tarball]);
-    return [];
-  } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    return [`are the types wrong:\n${stdout}${stderr}`.trimEnd()];
-  }
 }
