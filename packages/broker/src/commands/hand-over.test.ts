@@ -2,7 +2,7 @@ import { ManualClock } from '@millrace/ports';
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { ClusterImage } from '../cluster/cluster-image.ts';
-import { noPeers } from '../cluster/peers.ts';
+import { noPeers, type PeerLane } from '../cluster/peers.ts';
 import { silentLogger } from '../shared/logger.ts';
 import { ControllerLink } from './controller-link.ts';
 import { handOver } from './hand-over.ts';
@@ -63,5 +63,42 @@ describe('handing over what a broker leads', () => {
     await clock.advanceAsync(10_000);
     expect(await done).toBe(false);
     expect(asked.map((at) => at - asked[0]!)).toEqual([0, 100, 500, 2100]);
+  });
+
+  it('lets records wait from when the controller is asked, and not while it is still to be connected to', async () => {
+    const endpoints = [{ listener: 'PLAINTEXT', host: 'localhost', port: 9092, securityProtocol: 'PLAINTEXT' }];
+    const cluster = new ClusterImage();
+    const liveBrokers = [1, 2].map((id) => ({ id, rack: null, endpoints }));
+    cluster.apply({ controllerId: 2, controllerEpoch: 1, brokerEpoch: -1, liveBrokers, partitions: [] });
+    const happened: string[] = [];
+    const connected = Promise.withResolvers<void>();
+    const lane = {
+      send: async (_: unknown, __: unknown, body: (version: number) => unknown) => {
+        happened.push('connects');
+        await connected.promise;
+        body(3);
+        happened.push('asks');
+        return DONE;
+      },
+      reset: () => {},
+      close: () => {},
+    };
+    const peers = { lane: () => lane as unknown as PeerLane };
+    const done = handOver({
+      brokerId: 1,
+      brokerEpoch: () => 7,
+      cluster,
+      link: new ControllerLink({ brokerId: 1, cluster, peers, listener: 'PLAINTEXT', timeoutMs: 1000 }),
+      own: () => Promise.reject(new Error('it is none')),
+      clock: new ManualClock(),
+      hold: { begin: () => happened.push('holds'), end: () => happened.push('takes on') },
+      logger: silentLogger,
+      retriesMax: 0,
+      backoffMs: 5000,
+    });
+    expect(happened).toEqual(['connects']);
+    connected.resolve();
+    expect(await done).toBe(true);
+    expect(happened).toEqual(['connects', 'holds', 'asks', 'takes on']);
   });
 });

@@ -41,10 +41,9 @@ export async function handOver(options: HandOverOptions): Promise<boolean> {
   for (let attempt = 0; attempt <= retriesMax; attempt += 1) {
     if (![...cluster.brokers.keys()].some((id) => id !== brokerId)) return true;
     if (attempt > 0) await pause(clock, Math.min(backoffMs, FIRST_PAUSE_MS * PAUSE_FACTOR ** (attempt - 1)));
-    // What is left after that stays here for now.
-    if (attempt === 0) hold.begin();
     try {
-      const { errorCode, remainingPartitions } = await ask(options);
+      // What is left after the first time stays here for now.
+      const { errorCode, remainingPartitions } = await ask(options, attempt === 0);
       if (errorCode === ErrorCode.NONE && remainingPartitions.length === 0) return true;
       logger.warn({ errorCode, remaining: remainingPartitions.length, attempt }, 'Not everything was handed over');
     } catch (err) {
@@ -57,8 +56,12 @@ export async function handOver(options: HandOverOptions): Promise<boolean> {
   return false;
 }
 
-async function ask({ brokerId, brokerEpoch, link, own }: HandOverOptions) {
-  const body = (): { brokerId: number; brokerEpoch: number } => ({ brokerId, brokerEpoch: brokerEpoch() });
+/** Records wait from when the question leaves: another broker may have to be connected to first, and until then all is taken as before. */
+async function ask({ brokerId, brokerEpoch, link, own, hold }: HandOverOptions, isHolding: boolean) {
+  const body = (): { brokerId: number; brokerEpoch: number } => {
+    if (isHolding) hold.begin();
+    return { brokerId, brokerEpoch: brokerEpoch() };
+  };
   return (await link.ask(ControlledShutdown, body, own)).response;
 }
 
