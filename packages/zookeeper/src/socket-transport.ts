@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
 import type { ServerAddress } from './connect-string.ts';
+import { GatheredWrites } from './gathered-writes.ts';
 import type { Connect, Transport, TransportEvents } from './transport.ts';
 
 /** How sockets are opened. */
@@ -18,12 +19,14 @@ export function connectSocket(options: SocketOptions = {}): Connect {
 
 class SocketTransport implements Transport {
   readonly #socket: Socket;
+  readonly #writes: GatheredWrites;
   #isOver = false;
 
   constructor({ host, port }: ServerAddress, { tls, socketPath }: SocketOptions, events: TransportEvents) {
     const target = socketPath === undefined ? { host, port } : { path: socketPath };
     const socket = tls === undefined ? connectTcp(target) : connectTls({ ...serverName(host), ...tls, ...target });
     this.#socket = socket;
+    this.#writes = new GatheredWrites(socket);
     socket.setNoDelay(true);
     let failure: Error | undefined;
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => this.#unlessOver(() => events.opened()));
@@ -40,7 +43,7 @@ class SocketTransport implements Transport {
   }
 
   write(frame: Buffer): void {
-    this.#socket.write(frame);
+    this.#writes.write(frame);
   }
 
   destroy(): void {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { GatheredWrites } from '../gathered-writes.ts';
 import type { ZooKeeperServer } from './server.ts';
 
 /** Where a server listens: on an address, or on a socket in a folder that only its owner may enter. */
@@ -41,8 +42,9 @@ export class ZooKeeperListener {
   #serve(server: ZooKeeperServer, socket: Socket): void {
     this.#sockets.add(socket);
     socket.setNoDelay(true);
+    const writes = new GatheredWrites(socket);
     const connection = server.accept({
-      write: (frame) => void socket.write(frame),
+      write: (frame) => writes.write(frame),
       get unsentBytes() {
         return socket.writableLength;
       },
