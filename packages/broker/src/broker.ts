@@ -44,8 +44,10 @@ import { Guard } from './shared/guard.ts';
 import type { LogLevelControl } from './shared/log-level.ts';
 import type { Logger } from './shared/logger.ts';
 import { type Metrics, noMetrics } from './shared/metrics.ts';
+import { isRefusal } from './shared/refusal.ts';
 import { TurnLine } from './shared/turns.ts';
 import { ConsumerOffsets } from './store/consumer-offsets.ts';
+import type { FoundLog } from './store/found-logs.ts';
 import { type KnownTopicId, topicIds } from './store/known-topic-ids.ts';
 import { LogDirNotifier } from './store/log-dir-notifier.ts';
 import { OwnEpochs } from './store/own-epochs.ts';
@@ -207,7 +209,13 @@ export class Broker {
     await logs.open();
     try {
       if (this.#options.ownsMetadata === true) await assertAllKnown(logs, { ...this.#options, store });
-      this.#epochs = new OwnEpochs(store, () => foundLogs(logs), logger);
+      this.#epochs = new OwnEpochs({
+        store,
+        clock,
+        logger,
+        logs: () => foundLogs(logs),
+        isTold: (log) => this.#isTold(log),
+      });
       const running = await this.#startRooms(this.#clusterId, configs, logs, { ...options, accessRules });
       exposeRooms(running.services, running.controller, logs);
       this.#running = running;
@@ -252,6 +260,7 @@ export class Broker {
       () => (handsOver ? this.handOver() : undefined),
       () => this.finishWaits(),
       () => session.stop(),
+      () => this.#epochs?.stop(),
       () => news.stop(),
       () => logDirs.stop(),
       () => configs.stop(),
@@ -567,6 +576,12 @@ export class Broker {
       return brokerEpoch;
     };
     return new SessionKeeper({ store, clock, logger, register, renewed });
+  }
+
+  /** See {@link OwnEpochsOptions.isTold}. */
+  #isTold({ topic, partition: index, leaderEpoch }: FoundLog): boolean {
+    const partition = this.#running?.services.replicas.find(topic, index);
+    return partition !== undefined && !isRefusal(partition) && partition.leaderEpoch >= leaderEpoch;
   }
 
   #liveBroker(endpoints: readonly BrokerEndpoint[] | undefined): LiveBroker {

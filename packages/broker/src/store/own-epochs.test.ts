@@ -1,5 +1,5 @@
-import { MemoryMetadataStore } from '@millrace/metadata';
-import { seededRandom } from '@millrace/ports';
+import { MemoryMetadataStore, type MetadataStore } from '@millrace/metadata';
+import { ManualClock, seededRandom } from '@millrace/ports';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../shared/logger.ts';
 import { adoptLogs } from './adopt-logs.ts';
@@ -42,7 +42,28 @@ async function notes(): Promise<unknown[]> {
   );
 }
 
-const raise = (...logs: FoundLog[]): Promise<void> => new OwnEpochs(store, () => logs, silentLogger).raise();
+const clock = new ManualClock();
+
+function epochsOf(
+  logs: readonly FoundLog[],
+  isTold: (log: FoundLog) => boolean,
+  from: MetadataStore = store,
+): OwnEpochs {
+  return new OwnEpochs({ store: from, clock, logger: silentLogger, logs: () => logs, isTold });
+}
+
+const raise = (...logs: FoundLog[]): Promise<void> => epochsOf(logs, () => false).raise();
+
+/** The store, where it does with reads of partitions' states what it is told to. */
+function storeThat(reads: (path: string) => Promise<void>): MetadataStore {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (name !== 'get') return typeof member === 'function' ? member.bind(target) : member;
+      return (path: string) => reads(path).then(() => target.get(path));
+    },
+  });
+}
 
 describe('leader epochs that are behind those of a broker’s logs', () => {
   it('leap above them, whoever leads, and the controller is told which', async () => {
@@ -71,5 +92,48 @@ describe('leader epochs that are behind those of a broker’s logs', () => {
     await Promise.all([raise(log(0, 9), log(1, 7)), raise(log(0, 9), log(1, 8))]);
     expect(await stateOf(0)).toMatchObject({ leaderEpoch: 1009 });
     expect((await stateOf(1)).leaderEpoch).toBeGreaterThan(1000);
+  });
+});
+
+describe('leader epochs that a controller has told this process of', () => {
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const isTold = ({ partition }: FoundLog): boolean => partition === 0;
+
+  it('are raised beside the registration, which waits for the others alone', async () => {
+    const answers = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slow = storeThat(
+      async (path) => answers.find((_, index) => path === paths.partitionState('t', index))?.promise,
+    );
+    let isRaised = false;
+    const raising = epochsOf([log(0, 9), log(1, 9)], isTold, slow).raise();
+    void raising.then(() => {
+      isRaised = true;
+    });
+    await settled();
+    expect(isRaised).toBe(false);
+    answers[1]!.resolve();
+    await raising;
+    expect([await stateOf(0), await stateOf(1)]).toMatchObject([{ leaderEpoch: 5 }, { leaderEpoch: 1009 }]);
+    answers[0]!.resolve();
+    await settled();
+    expect(await stateOf(0)).toMatchObject({ leaderEpoch: 1009 });
+  });
+
+  it('are tried again when the store could not be used, until the broker registers anew or stops', async () => {
+    let failures = 0;
+    const failing = storeThat(async () => {
+      failures += 1;
+      throw new Error('out of reach');
+    });
+    const epochs = epochsOf([log(0, 9)], isTold, failing);
+    await Promise.all([epochs.raise(), epochs.raise()]);
+    await settled();
+    expect(failures).toBe(2);
+    await clock.advanceAsync(1000);
+    // The first of them is not, for the second looks at the same.
+    expect(failures).toBe(3);
+    epochs.stop();
+    await clock.advanceAsync(10_000);
+    expect(failures).toBe(3);
   });
 });

@@ -1,4 +1,5 @@
 import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
+import type { Clock, Timer } from '@millrace/ports';
 import type { Logger } from '../shared/logger.ts';
 import { tellAll } from '../shared/told.ts';
 import { EPOCH_LEAP } from './adopt-logs.ts';
@@ -12,8 +13,14 @@ import {
   paths,
 } from './znodes.ts';
 
-/** Partitions that are looked at, and written, together. */
-const PARTITIONS_AT_ONCE_MAX = 100;
+/** Partitions that are looked at together: by their hundreds, ten thousand took a hundred round trips. */
+const LOOKED_AT_MAX = 1000;
+
+/** Partitions that are written together. */
+const WRITTEN_MAX = 100;
+
+/** How long after a failure what goes on beside the registration is tried again. */
+const RETRY_MS = 1000;
 
 /** How often others may change the same states at the same time. */
 const ATTEMPTS_MAX = 10;
@@ -24,6 +31,19 @@ interface Raised {
   readonly write: Operation;
 }
 
+/** What leader epochs are kept with. */
+export interface OwnEpochsOptions {
+  readonly store: MetadataStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly logs: () => Iterable<FoundLog>;
+  /**
+   * Whether a controller has told this process of the epoch that a log knows, or of a later one: then the replica takes over no leader in an
+   * epoch up to that, whatever the store says.
+   */
+  readonly isTold: (log: FoundLog) => boolean;
+}
+
 /**
  * Keeps the leader epochs of partitions in the store above what this broker's logs know: an ensemble that was built anew, or put back from a
  * copy, is behind. A leader in an epoch that has been before would write records that no follower could tell from those of the first one. The
@@ -31,48 +51,85 @@ interface Raised {
  * leap.
  */
 export class OwnEpochs {
-  readonly #store: MetadataStore;
-  readonly #logs: () => Iterable<FoundLog>;
-  readonly #logger: Logger;
+  readonly #options: OwnEpochsOptions;
   #isRaising = false;
+  #retry: Timer | undefined;
+  /** Counts registrations: each looks at everything, so what was under way for the one before need not be tried again. */
+  #registrations = 0;
+  #isStopped = false;
 
-  constructor(store: MetadataStore, logs: () => Iterable<FoundLog>, logger: Logger) {
-    this.#store = store;
-    this.#logs = logs;
-    this.#logger = logger;
+  constructor(options: OwnEpochsOptions) {
+    this.#options = options;
   }
 
   /**
-   * Raises what is behind. To be awaited before the broker registers, and is told who leads.
+   * Raises what is behind. To be awaited before the broker registers, and is told who leads. What it has been told of in this process does not
+   * keep it from registering anew after its session has ended: it leads in none of these epochs, and they are raised beside.
    * @throws MetadataError when the store cannot be used
    */
   async raise(): Promise<void> {
-    const logs = [...this.#logs()].filter(({ leaderEpoch }) => plausibleEpoch(leaderEpoch) > 0);
-    const raised: FoundLog[] = [];
-    for (let from = 0; from < logs.length; from += PARTITIONS_AT_ONCE_MAX) {
-      raised.push(...(await raiseSome(this.#store, logs.slice(from, from + PARTITIONS_AT_ONCE_MAX))));
-    }
-    tellAll(raised, {
-      tell: (fields, message) => this.#logger.warn(fields, message),
-      fieldsOf: ({ topic, partition, leaderEpoch }) => ({ partition: `${topic}-${partition}`, leaderEpoch }),
-      one: 'The metadata store was behind the leader epoch that a log knows, as if it had been put back from a copy; it was raised',
-      nameOf: ({ topic, partition }) => `${topic}-${partition}`,
-      many: 'The metadata store was behind the leader epochs that many logs know, as if it had been put back from a copy; they were raised',
-    });
+    this.#registrations += 1;
+    const { told = [], untold = [] } = Object.groupBy(this.#plausible(), (log) =>
+      this.#options.isTold(log) ? 'told' : 'untold',
+    );
+    this.#retry?.cancel();
+    if (told.length > 0) this.#raiseBeside(told, this.#registrations);
+    await this.#raise(untold);
   }
 
   /** Raises what is behind, because a controller has spoken of an epoch that is. */
   raiseSoon(): void {
     if (this.#isRaising) return;
     this.#isRaising = true;
-    this.raise()
-      .catch((err: unknown) => {
-        this.#logger.error({ err }, 'Leader epochs that are behind those of the logs could not be raised');
-      })
+    this.#raise(this.#plausible())
+      .catch((err: unknown) => this.#tellFailure(err))
       .finally(() => {
         this.#isRaising = false;
       });
   }
+
+  /** Tries nothing again. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#retry?.cancel();
+  }
+
+  #plausible(): FoundLog[] {
+    return [...this.#options.logs()].filter(({ leaderEpoch }) => plausibleEpoch(leaderEpoch) > 0);
+  }
+
+  #raiseBeside(logs: readonly FoundLog[], registration: number): void {
+    this.#raise(logs).catch((err: unknown) => {
+      if (this.#isStopped || registration !== this.#registrations) return;
+      this.#tellFailure(err);
+      this.#retry = this.#options.clock.schedule(RETRY_MS, () => this.#raiseBeside(logs, registration));
+    });
+  }
+
+  #tellFailure(err: unknown): void {
+    this.#options.logger.error({ err }, 'Leader epochs that are behind those of the logs could not be raised');
+  }
+
+  async #raise(logs: readonly FoundLog[]): Promise<void> {
+    const { store, logger } = this.#options;
+    const raised: FoundLog[] = [];
+    for (const some of inPieces(logs, LOOKED_AT_MAX)) {
+      const looked = await Promise.all(some.map((log) => raisedAbove(store, log)));
+      const behind = looked.flatMap((each) => (each === undefined ? [] : [each.log]));
+      for (const few of inPieces(behind, WRITTEN_MAX)) raised.push(...(await raiseSome(store, few)));
+    }
+    tellAll(raised, {
+      tell: (fields, message) => logger.warn(fields, message),
+      fieldsOf: ({ topic, partition, leaderEpoch }) => ({ partition: `${topic}-${partition}`, leaderEpoch }),
+      one: 'The metadata store was behind the leader epoch that a log knows, as if it had been put back from a copy; it was raised',
+      nameOf: ({ topic, partition }) => `${topic}-${partition}`,
+      many: 'The metadata store was behind the leader epochs that many logs know, as if it had been put back from a copy; they were raised',
+    });
+  }
+}
+
+function* inPieces<T>(all: readonly T[], sizeMax: number): Generator<readonly T[]> {
+  for (let from = 0; from < all.length; from += sizeMax) yield all.slice(from, from + sizeMax);
 }
 
 async function raiseSome(store: MetadataStore, logs: readonly FoundLog[]): Promise<readonly FoundLog[]> {
