@@ -69,8 +69,8 @@ class Request implements RequestContext {
   readonly connection: ConnectionContext;
   readonly broker: BrokerServices;
   readonly counted: CountedRequest | undefined;
-  /** How long the thread has worked on it, waits left out. */
-  workMs = 0;
+  /** How long the thread has worked on it until it first waited for something. */
+  firstWorkMs = 0;
   /** A property, so that handlers may take it apart from the context. */
   readonly releaseRequest: () => void;
   readonly whenSent: (done: () => void) => void;
@@ -102,6 +102,15 @@ class Request implements RequestContext {
 
   get quota(): RequestQuota {
     return this.counted ?? NO_QUOTA;
+  }
+
+  /** How long the thread has worked on it, waits left out, as far as it is known: what comes behind other waits than for a turn is not. */
+  get workMs(): number {
+    return this.firstWorkMs + this.laterWorkMs;
+  }
+
+  get laterWorkMs(): number {
+    return this.#turns?.laterMs ?? 0;
   }
 
   mayWait(): boolean {
@@ -196,7 +205,7 @@ export class BrokerRequestHandler implements RequestHandler {
     admission.holdDecoded(reader.decodedBytes * WORKING_FACTOR);
     const context = new Request(handler.api.name, header, connection, admission, this.#services);
     const answer = handler.handle(body, context);
-    if (context.counted !== undefined) context.workMs = this.#services.clock.monotonic() - startMs;
+    if (context.counted !== undefined) context.firstWorkMs = this.#services.clock.monotonic() - startMs;
     const producedBytes = header.apiKey === Produce.key ? frame.length : 0;
     if (!(answer instanceof Promise)) return this.#finish(handler, context, producedBytes, answer, startMs);
     return answer.then((response) => this.#finish(handler, context, producedBytes, response, startMs));
@@ -223,9 +232,22 @@ export class BrokerRequestHandler implements RequestHandler {
     // The answer goes out at once, and the connection rests then (KIP-219).
     if (throttleTimeMs > 0) connection.restFor(throttleTimeMs);
     if (response === null) return null;
-    if (throttleTimeMs === 0) return encodeAnswer(handler, request, response);
+    const laterMs = request.laterWorkMs;
+    const settledMs = this.#services.clock.monotonic();
     // An answer is an object, whatever the API.
-    return encodeThrottled(handler, request, response as object, throttleTimeMs);
+    const frame =
+      throttleTimeMs === 0
+        ? encodeAnswer(handler, request, response)
+        : encodeThrottled(handler, request, response as object, throttleTimeMs);
+    const firstMs = this.#services.clock.monotonic() - settledMs;
+    if (!(frame instanceof Promise)) {
+      counted.answered(firstMs);
+      return frame;
+    }
+    return frame.then((encoded) => {
+      counted.answered(firstMs + request.laterWorkMs - laterMs);
+      return encoded;
+    });
   }
 }
 

@@ -86,6 +86,13 @@ export class ClientQuotas {
     return this.#count('request_percentage', asker, this.#worked, percent, this.#options.windows().seconds * 1000);
   }
 
+  /** Counts such time that came when the rest had been told already, as Kafka does that of its network threads: the next request rests for it. */
+  workedLater(asker: QuotaAsker, workMs: number): void {
+    const quota = this.#find('request_percentage', asker);
+    if (quota === undefined) return;
+    this.#worked.get(quota.sharedBy, () => this.#newRate()).record(workMs / 10, this.#options.clock.monotonic());
+  }
+
   /** The most bytes that a fetch may bring. */
   fetchBytesMax(asker: QuotaAsker): number {
     const quota = this.#find('consumer_byte_rate', asker);

@@ -9,7 +9,7 @@ import {
   Produce,
   ZERO_UUID,
 } from '@millrace/protocol';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { handlerByKey } from '../handlers/registry.ts';
 import type { AuthorizationRequest } from '../shared/authorization.ts';
 import { BrokerUnderTest, batchOf, fetchBody, produceBody, type TestConnection } from '../testing/test-broker.ts';
@@ -75,6 +75,48 @@ describe('the time that a request takes', () => {
     expect(other.restMs).toBe(0);
     test.clock.advance(11 * WINDOW_MS);
     expect(await restOf(describeTopic)).toBe(0);
+  });
+
+  it('counts in all the turns of a long request', async () => {
+    const names = Array.from({ length: 3000 }, (_, number) => ({ name: `missing-${number}` }));
+    let workedMs = 0;
+    const monotonic = test.clock.monotonic.bind(test.clock);
+    vi.spyOn(test.clock, 'monotonic').mockImplementation(() => monotonic() + workedMs);
+    const isAllowed = (): boolean => {
+      workedMs += 0.1;
+      return true;
+    };
+    test.authorizer = { isAllowed, isAllowedForAny: () => true };
+    const ask = async (): Promise<number> => {
+      let isAnswered = false;
+      const describe = () => client.ask(Metadata, 8, { topics: names, allowAutoTopicCreation: false });
+      const rest = restOf(() => describe().finally(() => (isAnswered = true)));
+      for (let tries = 0; !isAnswered && tries < 1000; tries += 1) await test.clock.advanceAsync(0);
+      return rest;
+    };
+    // Some 300 ms of work, of which the first turn has some 20.
+    await limit({ request_percentage: 2 });
+    expect(await ask()).toBe(WINDOW_MS);
+    expect(workedMs).toBeGreaterThan(299);
+    workedMs += 12 * WINDOW_MS;
+    await limit({ request_percentage: 8 });
+    expect(await ask()).toBe(0);
+  });
+
+  it('counts as long as its answer is encoded, too, for which the next request rests', async () => {
+    await limit({ request_percentage: 1 });
+    const { encode } = Metadata.response;
+    const encoding = vi.spyOn(Metadata.response, 'encode').mockImplementation((...args) => {
+      test.clock.advance(150);
+      return encode(...args);
+    });
+    try {
+      expect(await restOf(describeTopic)).toBe(0);
+    } finally {
+      encoding.mockRestore();
+    }
+    workPerDecision(1);
+    expect(await restOf(describeTopic)).toBe(WINDOW_MS);
   });
 
   it('costs a rest beside bytes, of which the longer counts', async () => {

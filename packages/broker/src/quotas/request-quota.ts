@@ -64,4 +64,9 @@ export class CountedRequest implements RequestQuota {
       workMs > 0 ? this.#quotas.worked(this.#asker, workMs) : 0,
     );
   }
+
+  /** Counts work on its answer, when the answer is encoded. */
+  answered(workMs: number): void {
+    if (!this.#isExempt && workMs > 0) this.#quotas.workedLater(this.#asker, workMs);
+  }
 }

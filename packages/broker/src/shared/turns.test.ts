@@ -53,6 +53,25 @@ describe('long work', () => {
     expect(Array.from({ length: 100 }, () => turns.pause()).every((next) => next === undefined)).toBe(true);
   });
 
+  it('counts how long it has worked in all turns but the first, and none of the waits between and within them', async () => {
+    const clock = new WorkClock();
+    const turns = new TurnLine(clock, { restMs: 100 }).begin();
+    let pause = workTurn(turns, clock);
+    expect(turns.laterMs).toBe(0);
+    for (const expectedMs of [6.4, 12.8]) {
+      await clock.timers.advanceAsync(100);
+      await pause;
+      pause = workTurn(turns, clock);
+      expect(turns.laterMs).toBeCloseTo(expectedMs, 5);
+    }
+    await clock.timers.advanceAsync(100);
+    await pause;
+    // It waits for something else here, which is no work.
+    await clock.timers.advanceAsync(10_000);
+    void workTurn(turns, clock);
+    expect(turns.laterMs).toBeCloseTo(12.8 + 5, 5);
+  });
+
   it('rests between turns where it is told to, and has them as short as it is told', async () => {
     const clock = new WorkClock();
     const turns = new TurnLine(clock, { turnMsMax: 2, restMs: 3 }).begin();

@@ -65,11 +65,22 @@ export class Turns {
   readonly #clock: Clock;
   #startMs: number;
   #elements = 0;
+  /** Up to when the present turn has been counted; undefined in the first. */
+  #countedMs: number | undefined;
+  #laterMs = 0;
 
   constructor(line: TurnLine, clock: Clock) {
     this.#line = line;
     this.#clock = clock;
     this.#startMs = clock.monotonic();
+  }
+
+  /**
+   * How long it has worked in all turns but the first, up to the last look at the clock. Between two looks no more counts than a turn is long: what
+   * else is waited for there is no work.
+   */
+  get laterMs(): number {
+    return this.#laterMs;
   }
 
   /**
@@ -81,9 +92,15 @@ export class Turns {
     this.#elements += weight;
     if (this.#elements < ELEMENTS_PER_LOOK) return undefined;
     this.#elements = 0;
-    if (this.#clock.monotonic() - this.#startMs < this.#line.turnMsMax) return undefined;
+    const nowMs = this.#clock.monotonic();
+    if (this.#countedMs !== undefined) {
+      this.#laterMs += Math.min(nowMs - this.#countedMs, this.#line.turnMsMax);
+      this.#countedMs = nowMs;
+    }
+    if (nowMs - this.#startMs < this.#line.turnMsMax) return undefined;
     return this.#line.wait().then(() => {
       this.#startMs = this.#clock.monotonic();
+      this.#countedMs = this.#startMs;
     });
   }
 }
