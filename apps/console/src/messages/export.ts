@@ -5,8 +5,8 @@ import { type FileFormat, headOf, lineOf } from '../api/message-file.ts';
 import { openFilter } from '../filter.ts';
 import { outcomesOf } from './outcomes.ts';
 import { type Records, readRanges, startsAt, wholeRanges } from './ranges.ts';
-import { type ReadRequest, showing } from './read.ts';
-import { showRecords } from './shown.ts';
+import type { ReadRequest } from './read.ts';
+import { showing, showRecords } from './shown.ts';
 
 /** Records that are made text of at once, by what they hold: what they are shown as is no more than a few times as much. */
 const SHOWN_BYTES_MAX = 256 * 1024;

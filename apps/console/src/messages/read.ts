@@ -6,9 +6,6 @@ import { Marks, outcomesOf, type RecordPlace, TailMarks } from './outcomes.ts';
 import {
   cursorOf,
   endsAtCursor,
-  masked,
-  openConsumer,
-  partsOf,
   type Range,
   type Readable,
   type Records,
@@ -17,7 +14,8 @@ import {
   type WholeOption,
   wholeRanges,
 } from './ranges.ts';
-import { type ShowOptions, showRecords } from './shown.ts';
+import { type ShowOptions, showing, showRecords } from './shown.ts';
+import { tailsOf } from './tails.ts';
 import type { ReadTurns } from './turns.ts';
 
 /** Messages of a page where nobody says otherwise, and at most. */
@@ -27,8 +25,6 @@ export const PAGE_MAX = 500;
 const WINDOW_RECORDS = 10_000;
 /** The bytes of one record, for somebody who waits for nothing else. */
 const READ_ONE_MS_MAX = 10_000;
-/** Messages that a live tail tells at once: of a burst in one piece the text alone would be megabytes. */
-const TOLD_AT_ONCE = 100;
 /** How often a live tail looks whether what it shows is decided. */
 const OPEN_AGAIN_MS = 1000;
 
@@ -240,11 +236,6 @@ function newestFirst(messages: readonly Message[]): Message[] {
   return sorted;
 }
 
-/** How records of a topic are shown. */
-export function showing(cluster: Cluster, topic: string): ShowOptions {
-  return { schemas: cluster.schemas, isMasked: cluster.maskOf(topic) !== undefined };
-}
-
 /** Tells every record that comes from now on, until nobody listens any more. */
 export async function tailMessages(
   request: ReadRequest,
@@ -257,29 +248,21 @@ export async function tailMessages(
   try {
     const { ranges, unread } = await wholeRanges(request, request.plan);
     // What cannot be asked where it ends is heard of from where it ends when it is back.
-    await using consumer = openConsumer(cluster, 'latest');
-    consumer.assign([
+    const starts = [
       ...ranges.map(({ partition, to }) => ({ topic, partition, offset: to })),
       ...unread.map(({ partition }) => ({ topic, partition })),
-    ]);
+    ];
     // Whoever has been cut off and comes again is told anew.
-    await listener.unread(unread);
-    const stop = (): void => void consumer.close();
-    signal.addEventListener('abort', stop);
-    for await (const batch of consumer.batches()) {
-      await cluster.schemas?.prepare(partsOf(batch.records));
-      const records = masked(cluster, topic, batch.records);
-      const matched = await filter?.match(records);
-      const wanted = matched === undefined ? records : records.filter((_, index) => matched[index]);
-      for (let at = 0; at < wanted.length; at += TOLD_AT_ONCE) {
-        const some = wanted.slice(at, at + TOLD_AT_ONCE);
-        await listener.messages(await showRecords(some, showing(cluster, topic)));
+    const told = listener.unread(unread);
+    await tailsOf(cluster).follow(topic, starts, signal, async (batch) => {
+      await told;
+      const matched = await filter?.match(batch.records);
+      const wanted = batch.records.filter((_, index) => matched?.[index]);
+      for (const some of await (matched === undefined ? batch.shown() : batch.shownOf(wanted))) {
+        await listener.messages(some);
       }
-      // The outcome of others is not asked for: that reads their batches once more.
-      marks.add(batch.records.filter(({ isTransactional }, index) => isTransactional && matched?.[index] !== false));
-      if (signal.aborted) break;
-    }
-    signal.removeEventListener('abort', stop);
+      marks.add(batch.transactional(matched));
+    });
   } finally {
     marks.close();
     await filter?.close();

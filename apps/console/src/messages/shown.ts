@@ -1,5 +1,6 @@
 import type { Message, Shown, ShownHeader } from '../api/contract.ts';
 import { EXPORT_PART_BYTES_MAX } from '../api/export-bounds.ts';
+import type { Cluster } from '../clusters/cluster.ts';
 import type { Verdict } from '../schemas/json-schema.ts';
 import type { SchemaRegistry } from '../schemas/registry.ts';
 import { messagePackAsJson } from './msgpack.ts';
@@ -41,6 +42,11 @@ export interface ShowOptions {
   readonly isMasked?: boolean | undefined;
   /** What does not fit its schema. */
   readonly verdicts?: ReadonlyMap<Buffer, Verdict> | undefined;
+}
+
+/** How records of a topic are shown. */
+export function showing(cluster: Cluster, topic: string): ShowOptions {
+  return { schemas: cluster.schemas, isMasked: cluster.maskOf(topic) !== undefined };
 }
 
 /** Records for the page, held to the schemas that they name. */

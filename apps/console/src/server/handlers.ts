@@ -12,11 +12,11 @@ import { listTransactions } from '../clusters/transactions.ts';
 import { refusal } from '../errors.ts';
 import { lookAtBatch, showMarker } from '../messages/batch-look.ts';
 import { bytesBy, copyRecord } from '../messages/copies.ts';
-import { readMessages, readRecord, showing } from '../messages/read.ts';
-import { showRecords } from '../messages/shown.ts';
+import { readMessages, readRecord } from '../messages/read.ts';
+import { showing, showRecords } from '../messages/shown.ts';
 import type { ReadTurns } from '../messages/turns.ts';
-import type { Exports } from './exports.ts';
 import type { Caller } from './guard.ts';
+import type { Exports } from './known-exports.ts';
 
 /** What handlers work with. */
 export interface HandlerContext {

@@ -35,7 +35,7 @@ export function writeByHand(reply: FastifyReply, headers: Readonly<Record<string
 }
 
 /** Writes; resolves when there is room for more, or nobody reads any more: whoever is slow has nothing pile up here. */
-export async function written(response: ServerResponse, text: string): Promise<void> {
+export async function written(response: ServerResponse, text: string | Buffer): Promise<void> {
   if (response.destroyed || response.write(text)) return;
   await new Promise<void>((resolve) => {
     const done = (): void => {

@@ -35,13 +35,30 @@ class EventStream {
   }
 
   async send<E extends keyof MessageEvents>(event: E, data: MessageEvents[E]): Promise<void> {
-    await written(this.#response, `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    await written(this.#response, frameOf(event, data));
+  }
+
+  /** Sends what others are sent too: it is made text once, and its bytes are everybody's. */
+  async sendShared<E extends keyof MessageEvents>(event: E, data: MessageEvents[E]): Promise<void> {
+    let frame = frames.get(data);
+    if (frame === undefined) {
+      frame = Buffer.from(frameOf(event, data));
+      frames.set(data, frame);
+    }
+    await written(this.#response, frame);
   }
 
   end(): void {
     clearInterval(this.#timer);
     this.#response.end();
   }
+}
+
+/** The bytes of what several are sent, for as long as it is there. */
+const frames = new WeakMap<object, Buffer>();
+
+function frameOf(event: string, data: unknown): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
 /** `GET .../stream`: the messages of a plan as they are found, or all that come from now on. */
@@ -55,8 +72,9 @@ export function serveStreams(app: FastifyInstance, options: Clusters): void {
     reply.raw.flushHeaders();
     const events = new EventStream(reply.raw);
     try {
-      if (live === 'true') await tailMessages(read, told(events));
-      else await search(read, events);
+      if (live === 'true') {
+        await tailMessages(read, { ...told(events), messages: (some) => events.sendShared('messages', some) });
+      } else await search(read, events);
     } catch (error) {
       const { status: _, ...failure } = failureOf(error);
       await events.send('failed', failure);
