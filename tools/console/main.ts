@@ -3,6 +3,7 @@
  * held to what the admin SDK sees in the cluster afterwards. Default: 3.9 and 4.1.
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { Admin } from '@millrace/admin';
 import { createConsole } from '@millrace/console';
 import { Consumer } from '@millrace/consumer';
@@ -10,6 +11,7 @@ import { Producer } from '@millrace/producer';
 import type { AclRow } from '../../apps/console/src/api/contract.ts';
 import { askConsole } from '../../apps/console/src/testing/ask-console.ts';
 import { KAFKA_3, KAFKA_4, startApacheKafka } from '../kafka/index.ts';
+import { root } from '../source/index.ts';
 import { browse } from './browse.ts';
 import { look } from './look.ts';
 import { speed } from './speed.ts';
@@ -208,6 +210,25 @@ async function against(version: string): Promise<number> {
   return failed;
 }
 
+/** The browser tests, each file on a Kafka of its own. */
+const BROWSER_TESTS = ['tools/console/page.test.ts', 'tools/console/page-work.test.ts'];
+
+async function testsAgainst(version: string): Promise<boolean> {
+  let isWell = true;
+  for (const file of BROWSER_TESTS) {
+    const kafka = await startApacheKafka({ version });
+    try {
+      console.log(`${file} against Apache Kafka ${version}`);
+      const env = { ...process.env, KAFKA_BOOTSTRAP: kafka.bootstrap };
+      const { status } = spawnSync('vitest', ['run', file], { cwd: root, env, stdio: 'inherit' });
+      isWell &&= status === 0;
+    } finally {
+      await kafka.stop();
+    }
+  }
+  return isWell;
+}
+
 const [verb, ...versions] = process.argv.slice(2);
 if (verb === 'kafka') {
   let failed = 0;
@@ -215,6 +236,10 @@ if (verb === 'kafka') {
   process.exitCode = failed === 0 ? 0 : 1;
 } else if (verb === 'browse') {
   process.exitCode = (await browse(versions)) === 0 ? 0 : 1;
+} else if (verb === 'test') {
+  for (const version of versions.length === 0 ? [KAFKA_3, KAFKA_4] : versions) {
+    if (!(await testsAgainst(version))) process.exitCode = 1;
+  }
 } else if (verb === 'look') {
   await look(versions);
 } else if (verb === 'speed') {
@@ -223,7 +248,7 @@ if (verb === 'kafka') {
   await tails(versions);
 } else {
   console.error(
-    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts look [FOLDER]\n       node tools/console/main.ts speed\n       node tools/console/main.ts tails',
+    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts test [VERSION]...\n       node tools/console/main.ts look [FOLDER]\n       node tools/console/main.ts speed\n       node tools/console/main.ts tails',
   );
   process.exitCode = 2;
 }

@@ -63,10 +63,10 @@ const WAITS: readonly Wait[] = [
 
 /** Milliseconds from the event that `act` brings about to the frame that shows what is waited for. */
 async function waited(page: Page, { event, isThere, act }: Wait): Promise<number> {
-  await page.evaluate(`window.waited = new Promise((resolve) => addEventListener('${event}', ({ timeStamp }) => {
+  await page.evaluate(`void (window.waited = new Promise((resolve) => addEventListener('${event}', ({ timeStamp }) => {
     const look = () => (${isThere}) ? requestAnimationFrame((ms) => resolve(ms - timeStamp)) : requestAnimationFrame(look);
     requestAnimationFrame(look);
-  }, { capture: true, once: true }))`);
+  }, { capture: true, once: true })))`);
   await act(page);
   return page.evaluate<number>('window.waited');
 }

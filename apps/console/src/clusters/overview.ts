@@ -1,8 +1,9 @@
 import type { LogDir } from '@millrace/admin';
 import type { TopicMetadata } from '@millrace/client';
 import type { BrokerRow, MapTopic, Overview } from '../api/contract.ts';
+import { sumOfCounts } from '../api/counts.ts';
 import type { Cluster } from './cluster.ts';
-import { isBehind, lookAtTopics, mapPartition, rateOf, recordsOf, sumOfCounts } from './topic-look.ts';
+import { isBehind, lookAtTopics, mapPartition, rateOf, recordsOf } from './topic-look.ts';
 
 /** Partitions that the map shows: more than that nobody tells apart. */
 const MAP_PARTITIONS_MAX = 600;

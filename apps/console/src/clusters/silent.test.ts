@@ -2,10 +2,10 @@
 import { Producer } from '@millrace/producer';
 import { startCluster } from '@millrace/testing';
 import { expect, it } from 'vitest';
+import { countOf, sumOfCounts } from '../api/counts.ts';
 import { Cluster } from './cluster.ts';
 import { lookAtGroups } from './groups.ts';
 import { overviewOf } from './overview.ts';
-import { countOf, sumOfCounts } from './topic-look.ts';
 import { topicFigures } from './topics.ts';
 import { listTransactions } from './transactions.ts';
 

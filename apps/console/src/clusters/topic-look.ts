@@ -2,6 +2,7 @@
 import { type Admin, AdminItemsError, type FoundOffset, type LogDir } from '@millrace/admin';
 import { KafkaError, type TopicMetadata, type TopicPartition } from '@millrace/client';
 import type { Count, MapPartition } from '../api/contract.ts';
+import { countOf } from '../api/counts.ts';
 import type { Cluster } from './cluster.ts';
 
 /** Offsets of partitions by `topic/partition`. */
@@ -163,21 +164,6 @@ export function recordsOf(topic: TopicMetadata, offsets: Offsets): Count {
       return found === undefined ? undefined : found.end - found.start;
     }),
   );
-}
-
-/** What is known of some numbers together. */
-export function countOf(parts: readonly (number | undefined)[]): Count {
-  const known = parts.filter((part) => part !== undefined);
-  const unknown = parts.length - known.length;
-  return { known: known.length === 0 && unknown > 0 ? undefined : known.reduce((sum, part) => sum + part, 0), unknown };
-}
-
-/** Counts together, such as those of all topics. */
-export function sumOfCounts(counts: readonly Count[]): Count {
-  const known = counts.filter((each) => each.known !== undefined || each.unknown === 0);
-  const unknown = counts.reduce((sum, each) => sum + each.unknown, 0);
-  const isAnyKnown = known.length > 0 || unknown === 0;
-  return { known: isAnyKnown ? known.reduce((sum, each) => sum + (each.known ?? 0), 0) : undefined, unknown };
 }
 
 /** Whether a replica is not in sync. */

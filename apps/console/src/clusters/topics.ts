@@ -1,11 +1,11 @@
 import { AdminItemsError, type LogDir } from '@millrace/admin';
 import { KafkaError, type TopicMetadata } from '@millrace/client';
 import type { GroupLag, ReplicaDir, TopicDetail, TopicFigures, TopicRow } from '../api/contract.ts';
+import { countOf } from '../api/counts.ts';
 import { type ConsoleError, refusal } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import { type GroupLook, lookAtGroups } from './groups.ts';
 import {
-  countOf,
   isBehind,
   leaderBytes,
   logDirsOf,

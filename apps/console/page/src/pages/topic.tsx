@@ -1,6 +1,7 @@
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import type { PartitionRow, ReplicaDir, TopicDetail } from '../../../src/api/contract.ts';
+import { countOf } from '../../../src/api/counts.ts';
 import { call, isGone } from '../lib/api.ts';
 import { brief, bytes, number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
@@ -8,7 +9,7 @@ import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
 import { Gone } from '../ui/missing.tsx';
 import { Name } from '../ui/name.tsx';
-import { ChangeForm, ConfirmByName, Empty, Field, Loaded, Problem } from '../ui/parts.tsx';
+import { ChangeForm, ConfirmByName, Counted, Empty, Field, Loaded, Problem } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 import { Configs } from './configs.tsx';
 import { Messages } from './messages.tsx';
@@ -78,9 +79,8 @@ export function TopicPage(): ReactNode {
 /** What one wants to know of a topic before anything else; what is wrong with it above all. */
 function Facts({ detail: { isInternal, partitions } }: { detail: TopicDetail }): ReactNode {
   const say = useWords();
-  const sum = (of: (row: PartitionRow) => number): number => partitions.reduce((all, row) => all + of(row), 0);
-  const records = sum(({ start, end }) => (start === undefined || end === undefined ? 0 : end - start));
-  const size = sum((row) => row.bytes ?? 0);
+  const records = ({ start, end }: PartitionRow): number | undefined =>
+    start === undefined || end === undefined ? undefined : end - start;
   const isOffline = partitions.some(({ leader }) => leader < 0);
   const isBehind = partitions.some(({ replicas, inSync }) => inSync.length < replicas.length);
   return (
@@ -90,7 +90,8 @@ function Facts({ detail: { isInternal, partitions } }: { detail: TopicDetail }):
       {!isOffline && isBehind && <span className="tag warn">{say('underReplicated')}</span>}
       <span className="faint">
         {say('partitions')} {number(partitions.length)} × {partitions[0]?.replicas.length ?? 0} · {say('records')}{' '}
-        {brief(records)} · {bytes(size)}
+        <Counted count={countOf(partitions.map(records))} show={brief} /> ·{' '}
+        <Counted count={countOf(partitions.map((row) => row.bytes))} show={bytes} />
       </span>
     </>
   );
