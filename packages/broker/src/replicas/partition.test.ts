@@ -27,8 +27,8 @@ let proposals: { change: IsrChange; answer: (outcome: IsrOutcome | undefined) =>
 let committed: [readonly number[], readonly number[]][];
 
 /** A follower fetches from an offset on, having everything below. */
-function fetched(brokerId: number, fetchOffset: number, logStartOffset = 0): void {
-  partition.followerFetched(brokerId, { fetchOffset, logStartOffset, leaderEndOffset: log.durableEndOffset });
+function fetched(brokerId: number, fetchOffset: number): void {
+  partition.followerFetched(brokerId, { fetchOffset, logStartOffset: 0, leaderEndOffset: log.durableEndOffset });
 }
 
 function state(overrides: Partial<ReplicaState> = {}): ReplicaState {
@@ -320,18 +320,6 @@ describe('the in-sync replicas of a leader', () => {
         leaderRecoveryState: 0,
       },
     ]);
-  });
-
-  it('grow by nobody whose log begins before the leader’s: what it has there need not be what was deleted here', async () => {
-    partition.applyState(state(three));
-    await partition.append(batchOf(['a', 'b']), LEADER_ONLY);
-    fetched(2, 2);
-    expect(log.deleteRecordsBefore(2)).toEqual({ errorCode: 0, logStartOffset: 2 });
-    fetched(3, 2, 0);
-    fetched(3, 2, 1);
-    expect(proposals).toEqual([]);
-    fetched(3, 2, 2);
-    expect(proposals.map(({ change }) => change.isr)).toEqual([[BROKER_ID, 2, 3]]);
   });
 
   it('are not counted by a fetch from behind the durable end, which is about other records than those that come there', async () => {
