@@ -6,6 +6,13 @@ import { defineConfig } from 'vitest/config';
 const BESIDE_SOURCE = '{packages,apps}/*/{src,definitions}/**/*.test.ts';
 const IN_TOOLS = '{tools,bench}/**/*.test.ts';
 
+/** Those in tools that start nothing either: the pieces of the page, what judges a simulated world, and rules as programs. */
+const PURE_IN_TOOLS = [
+  'tools/console/!(page|page-work).test.ts',
+  'tools/simulate/{checker,world}/*.test.ts',
+  'tools/{layers,style}/*.test.ts',
+];
+
 /** Those beside the source that cannot share a process. */
 const ALONE = [
   // They start brokers, servers and programs.
@@ -40,7 +47,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'sharing',
-          include: [BESIDE_SOURCE],
+          include: [BESIDE_SOURCE, ...PURE_IN_TOOLS],
           exclude: [...LEFT_OUT, ...ALONE],
           setupFiles: [...EVERYWHERE, 'tools/check/nothing-left.ts'],
           isolate: false,
@@ -49,7 +56,12 @@ export default defineConfig({
       {
         // What starts brokers, clients and programs gets a process for each file, with nothing in it that another has left.
         extends: true,
-        test: { name: 'alone', include: [IN_TOOLS, ...ALONE], exclude: LEFT_OUT, setupFiles: EVERYWHERE },
+        test: {
+          name: 'alone',
+          include: [IN_TOOLS, ...ALONE],
+          exclude: [...LEFT_OUT, ...PURE_IN_TOOLS],
+          setupFiles: EVERYWHERE,
+        },
       },
     ],
   },
