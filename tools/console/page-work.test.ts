@@ -212,6 +212,8 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
       Array.from({ length: ORDERS }, (_, n) => `k${n}`),
     );
     await dialog.getByText(`The file is whole: ${ORDERS} messages`).waitFor();
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
     await page.evaluate(axe.source);
     const { violations } = await page.evaluate<{ violations: AxeViolation[] }>('axe.run()');
     expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
