@@ -14,7 +14,7 @@ export interface GroupLook {
 }
 
 /** All groups as of one moment. */
-export interface GroupsLook {
+interface GroupsLook {
   readonly groups: readonly GroupLook[];
   /** Brokers that have not said which groups they coordinate: what is told of those is from before. */
   readonly silentBrokers: readonly number[];

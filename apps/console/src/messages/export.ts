@@ -12,14 +12,14 @@ import { showing, showRecords } from './shown.ts';
 const SHOWN_BYTES_MAX = 256 * 1024;
 
 /** How far a file is. */
-export interface ExportCount extends ReadProgress {
+interface ExportCount extends ReadProgress {
   /** Messages that it holds. */
   readonly found: number;
   readonly bytes: number;
 }
 
 /** What is written, and to where. */
-export interface ExportOptions {
+interface ExportOptions {
   readonly format: FileFormat;
   /** Resolves when there is room for more. */
   write(text: string): Promise<void>;
@@ -29,7 +29,7 @@ export interface ExportOptions {
 }
 
 /** How a file ended. */
-export interface ExportEnd {
+interface ExportEnd {
   /** The bound at which it was cut; null where it holds all that there was. */
   readonly bound: ExportBound | null;
   readonly unread: readonly UnreadPartition[];

@@ -8,17 +8,17 @@ import { masked, openConsumer, partsOf, type Records } from './ranges.ts';
 import { showing, showRecords } from './shown.ts';
 
 /** Messages that a live tail tells at once: of a burst in one piece the text alone would be megabytes. */
-export const TOLD_AT_ONCE = 100;
+const TOLD_AT_ONCE = 100;
 /** So long the others wait for a follower who is slow to take what is there; then he has a reader of his own. */
 const SLOW_MS_MAX = 500;
 
 /** Where a partition is followed from; one without an offset from where it ends when it can be asked. */
-export interface TailStart extends TopicPartition {
+interface TailStart extends TopicPartition {
   readonly offset?: number | undefined;
 }
 
 /** Records that came at once, for all who follow. */
-export class TailBatch {
+class TailBatch {
   /** Without what nobody is to see. */
   readonly records: Records;
   readonly #cluster: Cluster;

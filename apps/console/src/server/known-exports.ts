@@ -15,7 +15,7 @@ const NONE: ExportProgress = {
 };
 
 /** A file that is being written, or was. */
-export interface KnownExport {
+interface KnownExport {
   progress: ExportProgress;
   stop(): void;
 }
