@@ -213,6 +213,9 @@ async function against(version: string): Promise<number> {
 /** The browser tests, each file on a Kafka of its own. */
 const BROWSER_TESTS = ['tools/console/page.test.ts', 'tools/console/page-work.test.ts'];
 
+/** A JVM beside the browser takes its share of the machine. */
+const BROWSER_TEST_MS_MAX = 120_000;
+
 async function testsAgainst(version: string): Promise<boolean> {
   let isWell = true;
   for (const file of BROWSER_TESTS) {
@@ -220,7 +223,8 @@ async function testsAgainst(version: string): Promise<boolean> {
     try {
       console.log(`${file} against Apache Kafka ${version}`);
       const env = { ...process.env, KAFKA_BOOTSTRAP: kafka.bootstrap };
-      const { status } = spawnSync('vitest', ['run', file], { cwd: root, env, stdio: 'inherit' });
+      const args = ['run', file, `--testTimeout=${BROWSER_TEST_MS_MAX}`];
+      const { status } = spawnSync('vitest', args, { cwd: root, env, stdio: 'inherit' });
       isWell &&= status === 0;
     } finally {
       await kafka.stop();

@@ -58,10 +58,12 @@ function describeOne(
   context: RequestContext,
 ): Result {
   const { resourceType, resourceName, configurationKeys } = resource;
-  const described =
-    resourceType === RESOURCE_TYPE.BROKER_LOGGER ? logLevelsOf(resource, context) : configsOf(resource, context);
-  if (isRefusal(described)) return { ...described, resourceType, resourceName, configs: [] };
   const wanted = configurationKeys === null || configurationKeys.length === 0 ? undefined : new Set(configurationKeys);
+  const described =
+    resourceType === RESOURCE_TYPE.BROKER_LOGGER
+      ? logLevelsOf(resource, context)
+      : configsOf(resource, context, wanted);
+  if (isRefusal(described)) return { ...described, resourceType, resourceName, configs: [] };
   const configs = described.filter(({ name }) => wanted === undefined || wanted.has(name));
   return {
     errorCode: ErrorCode.NONE,
@@ -72,14 +74,18 @@ function describeOne(
   };
 }
 
-function configsOf(resource: DescribeConfigsRequestResource, context: RequestContext): DescribedConfig[] | Refusal {
+function configsOf(
+  resource: DescribeConfigsRequestResource,
+  context: RequestContext,
+  wanted: ReadonlySet<string> | undefined,
+): DescribedConfig[] | Refusal {
   const { broker } = context;
   const refusal = context.authorize('DescribeConfigs', configOwner(resource));
   if (refusal !== undefined) return Refusal.of(refusal.errorCode, inWords(refusal));
   const entity = broker.configAdmin.entityOf(resource);
   if (isRefusal(entity)) return entity;
   if (entity.type === 'topic') {
-    return describeTopicConfigs(broker.configRepository, broker.configRepository.topicOverrides(entity.name));
+    return describeTopicConfigs(broker.configRepository, broker.configRepository.topicOverrides(entity.name), wanted);
   }
   return entity.level === 'broker'
     ? describeBrokerConfigs(broker.configRepository)
