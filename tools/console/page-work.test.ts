@@ -25,7 +25,9 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
   const consoles: Console[] = [];
 
   beforeAll(async () => {
-    const topics = ['orders', 'dead', 'mended', 'gone', 'small'];
+    // Its records are older than what a broker keeps by default.
+    const orders = { topic: 'orders', configs: { 'retention.ms': -1 } };
+    const topics = [orders, 'dead', 'mended', 'gone', 'small'];
     broker = await openTriedCluster(() => startBroker({ topics }), topics);
     const { bootstrapServers } = broker;
     admin = new Admin({ bootstrapServers });
