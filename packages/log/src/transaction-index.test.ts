@@ -27,3 +27,17 @@ it('passes over places full of zeros, as an earlier build could leave them, and 
   expect(disk.peek('0.txnindex').length).toBe(2 * ENTRY_BYTES);
   expect(await new TransactionIndex(file, true).entries()).toEqual([entry(1, 10)]);
 });
+
+it('writes with the next flush what is appended during one', async () => {
+  const disk = new MemoryDisk();
+  const file = new OpenFiles(disk, 10).file('0.txnindex');
+  const index = new TransactionIndex(file, false);
+  index.append(entry(1, 10));
+  const flushed = index.flush({ sync: false });
+  index.append(entry(2, 20));
+  await flushed;
+  const all = [entry(1, 10), entry(2, 20)];
+  expect(await index.entries()).toEqual(all);
+  await index.flush({ sync: true });
+  expect(await new TransactionIndex(file, true).entries()).toEqual(all);
+});

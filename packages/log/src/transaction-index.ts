@@ -50,11 +50,12 @@ export class TransactionIndex {
     return this.#unwritten.length === 0 ? real : [...real, ...this.#unwritten];
   }
 
-  /** Writes what is in memory only, and syncs where `sync` is set. */
+  /** Writes what is in memory only, and syncs where `sync` is set. Calls must not overlap; the partition's writer sees to that. */
   async flush(options: { sync: boolean }): Promise<void> {
     if (this.#unwritten.length > 0) {
-      const entries = this.#unwritten;
       const stored = this.#stored ?? (await this.#load());
+      // Markers come while these are written: what is appended then is for the next time.
+      const entries = [...this.#unwritten];
       const bytes = encode(entries);
       await this.file.use((file) => file.write(stored.length * ENTRY_BYTES, [bytes], { sync: false }), {
         create: true,
