@@ -141,13 +141,32 @@ const LATE_WORLDS_PERCENT = 25;
 /** Of a hundred transactions of a producer there, how many. */
 const LATE_PERCENTS: readonly number[] = [0, 15, 30];
 
-/** A world in which everything is written in transactions, and nothing but a broker in disorder takes records away. */
+/** Of all worlds with transactions, in how many the topics are compacted. */
+const COMPACTED_PERCENT = 30;
+
+/**
+ * What a compacted topic has there. Each record has a key of its own, so that compaction has nothing to take but what was aborted, and the
+ * markers behind it: what was committed stays, as in every other topic. Segments are small, and always have something to clean.
+ */
+function compactedConfigs(dice: Dice): Record<string, string> {
+  return {
+    'cleanup.policy': 'compact',
+    'segment.bytes': String(dice.between(500, 1500)),
+    'min.cleanable.dirty.ratio': '0.01',
+    'delete.retention.ms': String(dice.pick([0, 20, 100, 86_400_000])),
+  };
+}
+
+/** A world in which everything is written in transactions, and nothing but a broker in disorder takes what is committed away. */
 function withTransactions(plan: SeedPlan): SeedPlan {
   const dice = new Dice(plan.seed).for('transactions');
   const replicas = String(Math.min(plan.brokers, REPLICAS_MAX));
   const hasLate = dice.for('network').chance(LATE_WORLDS_PERCENT);
   const copiers = planCopiers(dice.for('copiers'));
   const copies = copiers.length === 0 ? [] : [copyTopic(dice.for('copies'), Number(replicas))];
+  const topics = [...plan.topics.map(forTransactions), ...copies];
+  const cleanup = dice.for('cleanup');
+  const isCompacted = cleanup.chance(COMPACTED_PERCENT);
   return {
     ...plan,
     settings: {
@@ -158,7 +177,13 @@ function withTransactions(plan: SeedPlan): SeedPlan {
       'transaction.state.log.segment.bytes': String(dice.between(600, 6000)),
       'transaction.abort.timed.out.transaction.cleanup.interval.ms': String(dice.pick([100, 500])),
     },
-    topics: [...plan.topics.map(forTransactions), ...copies],
+    topics: isCompacted
+      ? topics.map((topic) => ({
+          ...topic,
+          configs: { ...topic.configs, ...compactedConfigs(cleanup.for(topic.name)) },
+          isCompacted: true,
+        }))
+      : topics,
     producers: [],
     readers: [],
     // Whoever lies to a cluster does it where there is more to take away than transactions.
@@ -180,7 +205,7 @@ function withTransactions(plan: SeedPlan): SeedPlan {
   };
 }
 
-/** Nothing but a broker in disorder takes records away. */
+/** Nothing takes records away by their age, or by how many they are. */
 function forTransactions({ name, partitions, replicationFactor, configs }: TopicPlan): TopicPlan {
   return {
     name,

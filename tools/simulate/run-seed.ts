@@ -129,7 +129,7 @@ async function run(seed: number, options: RunOptions, begins: (world: World) => 
   await finish(world);
   const { history } = world;
   if (plan.transactional.length > 0) await readCommitted(world, ledger);
-  const violations = [...check(history), ...checkTransactions(ledger)];
+  const violations = [...check(history, ledger.uncommitted), ...checkTransactions(ledger)];
   return {
     seed,
     plan,

@@ -41,10 +41,11 @@ function mayBeMissing(record: KnownRecord, facts: PartitionFacts, known: KnownRe
   return isSuperseded(record, facts, known);
 }
 
-/** Whether compaction may have taken a record: a later one has its key. */
+/** Whether compaction may have taken a record: a later one has its key, or its transaction was aborted. */
 export function isSuperseded(record: KnownRecord, facts: PartitionFacts, known: KnownRecords): boolean {
-  const { key, offset } = record;
+  const { key, value, offset } = record;
   if (!facts.rules.isCompacted || key === null) return false;
+  if (facts.uncommitted.has(value)) return true;
   return (known.lastOfKey.get(key) ?? -1) > offset || mayHaveLostLater(key, offset, facts, known);
 }
 

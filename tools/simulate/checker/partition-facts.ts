@@ -41,9 +41,12 @@ export class PartitionFacts {
   readonly losses: LossEvent[] = [];
   readonly renewals: RenewalEvent[] = [];
   readonly damages: DamageEvent[] = [];
+  /** Values of records that may have been aborted. */
+  readonly uncommitted: ReadonlySet<string>;
 
-  constructor(name: PartitionName, rules: TopicRules, clockSkewMs: number) {
+  constructor(name: PartitionName, rules: TopicRules, clockSkewMs: number, uncommitted: ReadonlySet<string>) {
     this.clockSkewMs = clockSkewMs;
+    this.uncommitted = uncommitted;
     this.name = name;
     this.rules = rules;
   }
@@ -88,12 +91,12 @@ export class PartitionFacts {
 }
 
 /** The facts of every partition of the history's topics. */
-export function partitionFacts(history: History): Map<PartitionName, PartitionFacts> {
+export function partitionFacts(history: History, uncommitted: ReadonlySet<string>): Map<PartitionName, PartitionFacts> {
   const facts = new Map<PartitionName, PartitionFacts>();
   for (const rules of history.topics) {
     for (let index = 0; index < rules.partitions; index += 1) {
       const name = `${rules.topic}-${index}`;
-      facts.set(name, new PartitionFacts(name, rules, history.clockSkewMs ?? 0));
+      facts.set(name, new PartitionFacts(name, rules, history.clockSkewMs ?? 0, uncommitted));
     }
   }
   for (const event of history.events) {

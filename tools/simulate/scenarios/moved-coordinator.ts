@@ -311,7 +311,7 @@ class Stage {
       const refusal = await this.until(reader.readToEnd(partition));
       if (refusal !== undefined) problems.push(refusal);
     }
-    const violations = [...check(this.world.history), ...checkTransactions(this.ledger)];
+    const violations = [...check(this.world.history, this.ledger.uncommitted), ...checkTransactions(this.ledger)];
     problems.push(...violations.map(({ anomaly, message }) => `${anomaly}: ${message}`));
     const committed = this.ledger.transactions.filter(({ outcome }) => outcome === 'committed').length;
     if (committed === 0) problems.push('nothing was committed');

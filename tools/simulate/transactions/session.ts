@@ -225,9 +225,12 @@ export class TransactionSession {
     const timestampMs = clock.now();
     this.#order += 1;
     const sent = { timestampMs, client, partition: name, acks: -1, isOnce: true } as const;
-    const pending = history.send({ ...sent, values, keys: values.map(() => null), order: this.#order });
+    // A key that no other record has: compaction may take what was aborted, and nothing else.
+    const isCompacted = history.topics.some((each) => each.isCompacted && each.topic === topic.name);
+    const keys = values.map((value) => (isCompacted ? value : null));
+    const pending = history.send({ ...sent, values, keys, order: this.#order });
     const records = values.map(
-      (value): OutgoingRecord => ({ value, key: null, sizeBytes: VALUE_BYTES + value.length }),
+      (value, at): OutgoingRecord => ({ value, key: keys[at]!, sizeBytes: VALUE_BYTES + value.length }),
     );
     const baseSequence = this.#sequences.get(name) ?? 0;
     const bytes = encodeBatch(records, timestampMs, { ...this.#present(), baseSequence, isTransactional: true });

@@ -51,6 +51,11 @@ export class TransactionLedger {
   /** What was copied for a group in the end: where it reads, where it writes, and up to where it has read. */
   copies: CopiesInTheEnd | undefined;
 
+  /** What was sent in transactions of which no producer knows that they were committed. */
+  get uncommitted(): ReadonlySet<string> {
+    return new Set(this.transactions.flatMap(({ outcome, sent }) => (outcome === 'committed' ? [] : [...sent])));
+  }
+
   saw(partition: PartitionName, records: readonly SeenRecord[]): void {
     const seen = this.seen.get(partition);
     if (seen === undefined) this.seen.set(partition, [...records]);
