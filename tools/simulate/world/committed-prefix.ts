@@ -40,8 +40,11 @@ interface Known {
 export class CommittedBatches implements CommittedPrefix {
   readonly #known = new Map<number, Known>();
   #end = 0;
+  /** Where any of the logs has begun: what was deleted there before it was looked at is not known. */
+  #start = 0;
 
   hold({ broker, batches, from, end, logStartOffset }: PrefixPart): Difference | undefined {
+    this.#start = Math.max(this.#start, logStartOffset);
     let expected = from;
     for (const { baseOffset, endOffset, bytes } of batches) {
       if (endOffset > end) break;
@@ -61,13 +64,13 @@ export class CommittedBatches implements CommittedPrefix {
 
   #holdOne(broker: number, baseOffset: number, endOffset: number, hash: number): Difference | undefined {
     const known = this.#known.get(baseOffset);
-    if (known === undefined && baseOffset < this.#end) {
+    if (known === undefined && baseOffset < this.#end && endOffset > this.#start) {
       const message = `broker ${broker} has a batch of its own at offset ${baseOffset}, below the high watermark`;
       return { anomaly: 'diverged', message };
     }
     if (known === undefined) {
       this.#known.set(baseOffset, { hash, by: broker });
-      this.#end = endOffset;
+      this.#end = Math.max(this.#end, endOffset);
       return undefined;
     }
     return known.hash === hash ? undefined : differs(broker, known.by, baseOffset);

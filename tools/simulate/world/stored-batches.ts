@@ -1,5 +1,5 @@
 import type { MemoryDisk } from '@millrace/ports';
-import { batchBaseOffset, batchLastOffset, splitBatches } from '@millrace/records';
+import { batchBaseOffset, batchLastOffset, batchSizeBytes, splitBatches } from '@millrace/records';
 
 /** A batch as it stands in a replica's files. */
 export interface StoredBatch {
@@ -28,10 +28,10 @@ export function storedBatches(disk: Files, folder: string, from = 0): StoredBatc
 }
 
 function batchesIn(log: Buffer): StoredBatch[] {
-  const starts = [...splitBatches(log)];
-  return starts.map((at, index) => ({
+  // Behind the last of them there may be part of one that is being written.
+  return Array.from(splitBatches(log), (at) => ({
     baseOffset: batchBaseOffset(log, at),
     endOffset: batchLastOffset(log, at) + 1,
-    bytes: log.subarray(at, starts[index + 1] ?? log.length),
+    bytes: log.subarray(at, at + batchSizeBytes(log, at)),
   }));
 }

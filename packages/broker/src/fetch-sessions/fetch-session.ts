@@ -70,6 +70,8 @@ export class FetchSession {
       this.#ordered.add(target);
       return;
     }
+    // What was sent to a follower in another epoch may have come behind its end, and counted for nothing.
+    if (known.currentLeaderEpoch !== target.currentLeaderEpoch) known.sentHighWatermark = -1;
     known.fetchOffset = target.fetchOffset;
     known.maxBytes = target.maxBytes;
     known.currentLeaderEpoch = target.currentLeaderEpoch;

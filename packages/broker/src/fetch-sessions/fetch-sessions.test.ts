@@ -134,6 +134,48 @@ describe('a fetch session', () => {
     expect(told).toEqual([false, true, false, true, true, true, false]);
   });
 
+  it('tells a follower where the log begins until its own does, whatever has kept it from taking that over', () => {
+    const cache = newCache();
+    const follower = (logStartOffset: number): FetchTarget => ({
+      ...target('a', 0),
+      followerLogStartOffset: logStartOffset,
+    });
+    const sessionId = openSession(cache, [follower(0)]);
+    const told = [0, 0, 2].map((logStartOffset, index) => {
+      const asked = request({
+        sessionId,
+        sessionEpoch: index + 1,
+        isFollower: true,
+        targets: [follower(logStartOffset)],
+      });
+      const context = openFetchContext(cache, asked, NOW_MS);
+      return Array.from(context.targets, (one) => context.includes(one, { ...QUIET, logStartOffset: 2 }))[0];
+    });
+    expect(told).toEqual([true, true, false]);
+  });
+
+  it('tells offsets again behind what is to be cut, and in another epoch, for they counted for nothing before', () => {
+    const cache = newCache();
+    const sessionId = openSession(cache, [target('a', 0)]);
+    const steps: [number, PartitionNews][] = [
+      [-1, { ...QUIET, highWatermark: 5, hasAdvice: true }],
+      [-1, { ...QUIET, highWatermark: 5 }],
+      [-1, { ...QUIET, highWatermark: 5 }],
+      [3, { ...QUIET, highWatermark: 5 }],
+      [3, { ...QUIET, highWatermark: 5 }],
+    ];
+    const told = steps.map(([currentLeaderEpoch, news], index) => {
+      const asked = { ...target('a', 0), currentLeaderEpoch };
+      const context = openFetchContext(
+        cache,
+        request({ sessionId, sessionEpoch: index + 1, targets: [asked] }),
+        NOW_MS,
+      );
+      return Array.from(context.targets, (one) => context.includes(one, news))[0];
+    });
+    expect(told).toEqual([true, true, false, true, false]);
+  });
+
   it('ends when it has no partitions left', () => {
     const cache = newCache();
     const sessionId = openSession(cache, [target('a', 0)]);

@@ -47,10 +47,10 @@ export function takeNews(target: FetchTarget, news: PartitionNews): boolean {
     mustSend = true;
     target.sentLogStartOffset = news.logStartOffset;
   }
-  if (news.errorCode !== 0) {
-    mustSend = true;
-    // So that the partition is sent again as soon as the error has gone.
-    target.sentHighWatermark = -1;
-  }
+  // A follower that has not taken over where the log begins, when it was told, is told until it has: with a failing disk, say.
+  if (target.followerLogStartOffset >= 0 && target.followerLogStartOffset < news.logStartOffset) mustSend = true;
+  if (news.errorCode !== 0) mustSend = true;
+  // So that the partition is sent again as soon as the error has gone, or what has diverged is cut: none of the offsets counted with it.
+  if (news.errorCode !== 0 || news.hasAdvice) target.sentHighWatermark = -1;
   return mustSend;
 }
