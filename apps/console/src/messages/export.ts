@@ -1,4 +1,5 @@
 /** All that a search finds, as a file: written as it is read, so that nothing piles up here however much it is. */
+import { nextTurn } from '@millrace/ports';
 import type { ExportBound, Message, ReadProgress, UnreadPartition } from '../api/contract.ts';
 import { EXPORT_BYTES_MAX, EXPORT_RECORDS_MAX } from '../api/export-bounds.ts';
 import { type FileFormat, headOf, lineOf } from '../api/message-file.ts';
@@ -93,17 +94,22 @@ class MessageFile {
 
   /** Adds those for which there is room; `bound` tells of which there was none. */
   async add(records: Records): Promise<void> {
-    let text = '';
+    const lines: string[] = [];
+    let bytes = 0;
     for (const message of await this.#shown(records)) {
       const line = lineOf(message, this.#options.format, true);
+      const lineBytes = Buffer.byteLength(line);
       if (this.#found === this.#recordsMax) this.bound = 'records';
-      else if (this.#bytes + Buffer.byteLength(text) + Buffer.byteLength(line) > this.#bytesMax) this.bound = 'bytes';
+      else if (this.#bytes + bytes + lineBytes > this.#bytesMax) this.bound = 'bytes';
       if (this.bound !== null) break;
-      text += line;
+      lines.push(line);
+      bytes += lineBytes;
       this.#found += 1;
     }
-    await this.#write(text);
+    await this.#write(lines.join(''));
     this.#tell();
+    // What was read ahead is there at once, and so may be the room for what is written: others have their turn all the same.
+    await nextTurn();
   }
 
   /** So many have been looked at. */

@@ -497,9 +497,12 @@ export class TransactionCoordinator {
           const { state } = transaction.now;
           if (errorCode === ErrorCode.NONE) transaction.now = next;
           else failed();
-          if (state !== TransactionState.ONGOING) this.#timeouts.watch(home, transaction);
-          this.memory.hold(transaction);
+          // Who waits is answered whatever becomes of the rest, or would wait for ever.
           resolve(clientError(errorCode));
+          if (state !== TransactionState.ONGOING) {
+            this.#guard.run('Watching the time of a transaction', () => this.#timeouts.watch(home, transaction));
+          }
+          this.memory.hold(transaction);
           transaction.written();
         },
       });
