@@ -297,7 +297,7 @@ const tellsUnstable: Build = {
   name: 'tells-unstable',
   what: 'committed offsets are told while newer ones wait for the end of their transaction',
   rule: 'records-without-offset',
-  seed: 2014,
+  seed: 895,
   handler: meddlingWith(OffsetFetch, ({ request, ask }) => ask({ ...request, requireStable: false })),
 };
 
@@ -305,7 +305,7 @@ const asksNoGeneration: Build = {
   name: 'asks-no-generation',
   what: 'offsets are committed with a transaction by whoever sends them, member of the group or not',
   rule: 'records-without-offset',
-  seed: 17,
+  seed: 384,
   handler: meddlingWith(TxnOffsetCommit, ({ request, ask }) => ask({ ...request, generationId: -1, memberId: '' })),
 };
 
