@@ -146,15 +146,17 @@ export class World {
 
   /** Whether all that has been asked up to now is answered in time; says what is not. */
   async nobodyWaits(withinMs: number): Promise<string | undefined> {
-    const asked = this.machines.flatMap(({ id, serving }) =>
-      (serving?.unanswered.requests ?? []).map((request) => ({ id, request })),
+    const asked = this.machines.flatMap((machine) =>
+      (machine.serving?.unanswered.requests ?? []).map((request) => ({ machine, by: machine.serving, request })),
     );
-    const left = (): typeof asked => asked.filter(({ request }) => request.isOpen);
+    // A process that has been killed since, because it took too long to stop, answers nobody.
+    const left = (): typeof asked =>
+      asked.filter(({ machine, by, request }) => request.isOpen && machine.serving === by);
     await this.clock.run(() => left().length === 0, this.clock.monotonic() + withinMs);
     const [first] = left();
     if (first === undefined) return undefined;
     const waitsMs = Math.round(this.clock.monotonic() - first.request.sinceMs);
-    return `broker ${first.id} has not answered ${first.request.api} for ${waitsMs} ms`;
+    return `broker ${first.machine.id} has not answered ${first.request.api} for ${waitsMs} ms`;
   }
 
   /** Holds all that replicas in sync have against each other, when nothing happens any more. */
