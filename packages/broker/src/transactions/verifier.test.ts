@@ -20,6 +20,8 @@ let added: string[];
 /** What another broker was asked, in how many requests. */
 let asked: string[];
 let coordinatorId: number;
+/** What asking another broker fails with at once. */
+let fault: Error | undefined;
 let verifier: Verifier;
 
 const named = (id: string, epoch: number, partitions: PartitionsByTopic): string =>
@@ -28,6 +30,7 @@ const named = (id: string, epoch: number, partitions: PartitionsByTopic): string
 beforeEach(() => {
   added = [];
   asked = [];
+  fault = undefined;
   const clock = new ManualClock();
   const guard = new Guard(silentLogger);
   const cluster = { topic: () => ({ partitions: [{ leader: coordinatorId }] }) } as unknown as ClusterImage;
@@ -65,7 +68,12 @@ beforeEach(() => {
   verifier = new Verifier({
     brokerId: HERE,
     cluster,
-    lanes: { to: () => ({ send }) } as unknown as BrokerLanes,
+    lanes: {
+      to: () => {
+        if (fault !== undefined) throw fault;
+        return { send };
+      },
+    } as unknown as BrokerLanes,
     coordinator,
     guard,
     deadlines: new Deadlines(clock, guard),
@@ -94,6 +102,14 @@ describe('partitions of one request', () => {
     all.push(verifier.ask('add', asker(0), 'b', 1), verifier.ask('add', asker(0), 'b', 2));
     expect(await Promise.all(all)).toEqual([0, 0, 0, 0, 0, 0]);
     expect(asked).toEqual(['id/0: a-0 a-1 a-2, other/0: b-0', 'id/0: b-1 b-2']);
+  });
+
+  it('are answered whatever goes wrong before the other is asked, and so are those that come behind', async () => {
+    coordinatorId = HERE + 1;
+    fault = new Error('nobody thought of this');
+    expect(await verifier.ask('add', asker(0), 'a', 0)).toBe(ErrorCode.NETWORK_EXCEPTION);
+    fault = undefined;
+    expect(await verifier.ask('add', asker(0), 'a', 1)).toBe(ErrorCode.NONE);
   });
 
   it('of producers that share an id are told what is true of their own epoch', async () => {

@@ -179,14 +179,15 @@ export class Verifier {
     questions: readonly Question[],
   ): Promise<AddPartitionsToTxnResponse | number | typeof CANNOT_TELL> {
     const { lanes, timeoutMs } = this.#options;
-    const lane = lanes.to(leader);
-    if (lane === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
     let canTell = true;
     const body = (version: number): AddPartitionsToTxnRequestInput => {
       canTell = version >= VERIFY_SINCE;
       return canTell ? requestOf(questions) : {};
     };
+    // Whatever goes wrong here: who waits is answered, and those who come behind are asked for.
     try {
+      const lane = lanes.to(leader);
+      if (lane === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
       const answer = await lane.send(AddPartitionsToTxn, 'auto', body, { timeoutMs });
       if (!canTell) return CANNOT_TELL;
       return answer.errorCode === ErrorCode.NONE ? answer : answer.errorCode;
