@@ -57,4 +57,22 @@ describe('a log whose epochs are known of by its batches alone', () => {
     expect(log.endOffsetForEpoch(2)).toEqual({ leaderEpoch: 1, endOffset: 12 });
     await log.close();
   });
+
+  it('tells those before the first one in the file, where the log start that the file was written with is lost', async () => {
+    const epochLists = fc.array(fc.nat({ max: 2 }), { minLength: 2, maxLength: 25 });
+    const property = fc.asyncProperty(epochLists, fc.nat({ max: 50 }), async (steps, point) => {
+      let epoch = 0;
+      const epochs = steps.map((step) => (epoch = Math.min(epoch + step, 10)));
+      const disk = new MemoryDisk();
+      const log = followDurable(await openTestLog(testContext({ disk }), CONFIG));
+      for (const leaderEpoch of epochs) await log.append(batchOf(['a', 'b']), { leaderEpoch, origin: 'client' });
+      const ends = endsOf(log);
+      log.deleteRecordsBefore(Math.min(point, 2 * epochs.length));
+      await log.close();
+      const again = await openTestLog(testContext({ disk }), CONFIG, { isClean: true, logStartOffset: 0 });
+      expect(endsOf(again)).toEqual(ends);
+      await again.close();
+    });
+    await fc.assert(property, { numRuns: 40 });
+  });
 });

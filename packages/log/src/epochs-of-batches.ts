@@ -9,20 +9,41 @@ import type { Segment } from './segment.ts';
  * before ended would keep records that the leader does not have. (Kafka leaves a log without epochs there, or with those of what it scans.)
  *
  * Epochs rise, so a segment that begins in the epoch in which the next one begins has no other, and one batch of it is looked at.
+ *
+ * @param endOffset of batches from there on nothing is said
  */
-export async function epochsOf(segments: readonly Segment[]): Promise<LeaderEpochs> {
+export async function epochsOf(
+  segments: readonly Segment[],
+  endOffset = Number.POSITIVE_INFINITY,
+): Promise<LeaderEpochs> {
   const epochs = new LeaderEpochs();
-  const filled = segments.filter(({ writtenBytes }) => writtenBytes > 0);
+  const filled = segments.filter(({ writtenBytes, baseOffset }) => writtenBytes > 0 && baseOffset < endOffset);
   let next: FirstBatch | undefined;
   for (const [index, segment] of filled.entries()) {
     const first = next ?? (await firstBatchOf(segment));
     const following = filled[index + 1];
     next = following === undefined ? undefined : await firstBatchOf(following);
     if (first !== undefined && first.epoch === next?.epoch) epochs.scanned(first.epoch, first.baseOffset);
-    else await scanEpochs(segment, epochs);
+    else await scanEpochs(segment, epochs, endOffset);
   }
   epochs.scanEnded();
   return epochs;
+}
+
+/**
+ * Tells epochs that begin behind the log's start of those before them, as the batches say. The file of epochs is written with the log start
+ * that is known then; that one may be lost with the power, and the log then holds records again of which the file knows no epoch. A leader
+ * could not tell a follower there where the two have parted. (Kafka leaves the log so.)
+ */
+export async function knowEpochsBefore(
+  epochs: LeaderEpochs,
+  segments: readonly Segment[],
+  logStartOffset: number,
+): Promise<void> {
+  const [first] = epochs.starts;
+  if (first === undefined || first.startOffset <= logStartOffset) return;
+  const before = await epochsOf(segments, first.startOffset);
+  epochs.precede(before.starts);
 }
 
 interface FirstBatch {
@@ -43,11 +64,13 @@ async function firstBatchOf(segment: Segment): Promise<FirstBatch | undefined> {
   return found;
 }
 
-async function scanEpochs(segment: Segment, epochs: LeaderEpochs): Promise<void> {
+async function scanEpochs(segment: Segment, epochs: LeaderEpochs, endOffset: number): Promise<void> {
   await segment.scan(
     0,
     (buffer, at) => {
-      epochs.scanned(batchLeaderEpoch(buffer, at), batchBaseOffset(buffer, at));
+      const baseOffset = batchBaseOffset(buffer, at);
+      if (baseOffset >= endOffset) return false;
+      epochs.scanned(batchLeaderEpoch(buffer, at), baseOffset);
       return true;
     },
     { crc: false },

@@ -105,6 +105,15 @@ export class LeaderEpochs {
     return isCut ? this.#starts : undefined;
   }
 
+  /** Takes over what began before all that is known. */
+  precede(starts: readonly EpochStart[]): void {
+    const [first] = this.#starts;
+    if (first === undefined) return;
+    const before = starts.filter(({ epoch, startOffset }) => epoch < first.epoch && startOffset < first.startOffset);
+    const same = starts.find(({ epoch, startOffset }) => epoch === first.epoch && startOffset < first.startOffset);
+    this.#starts = [...before, same ?? first, ...this.#starts.slice(1)];
+  }
+
   /** A cut did not come about. */
   restore(starts: readonly EpochStart[]): void {
     this.#starts = [...starts];

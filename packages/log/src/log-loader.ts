@@ -2,7 +2,7 @@ import { batchBaseOffset, batchLeaderEpoch, checkBatch } from '@millrace/records
 import type { BatchVisitor } from './batch-scan.ts';
 import { decodeEpochCheckpoint, encodeEpochCheckpoint, readIfThere } from './checkpoint-file.ts';
 import { finishSwaps } from './compaction/finish-swaps.ts';
-import { epochsOf } from './epochs-of-batches.ts';
+import { epochsOf, knowEpochsBefore } from './epochs-of-batches.ts';
 import { isShortage } from './errors.ts';
 import {
   CLEANED_SUFFIX,
@@ -71,7 +71,8 @@ export async function loadLog(context: LogContext, options: LoadOptions): Promis
   const logEndOffset = recovery.logEndOffset;
   const logStartOffset = Math.max(options.logStartOffset ?? 0, segments.first.baseOffset);
   epochs.truncateFromEnd(logEndOffset);
-  if (!isAnyStored) epochs.truncateFromStart(logStartOffset);
+  if (isAnyStored) await knowEpochsBefore(epochs, segments.all, logStartOffset);
+  else epochs.truncateFromStart(logStartOffset);
   const areEpochsStored = await storeEpochs(context, options.folder, epochs, logEndOffset);
   // What a scan has found of epochs must be in their file before a later start passes over what was scanned.
   const recoveryPoint = areEpochsStored ? logEndOffset : Math.min(options.recoveryPoint ?? 0, logEndOffset);
