@@ -19,8 +19,8 @@ export interface AppendOptions {
   readonly origin: AppendOrigin;
   /**
    * For the first batch of a transaction: what {@link PartitionLog.beginVerification} gave before the coordinator was asked whether the
-   * transaction is open. If anything of this producer has been written since, the answer is stale, and the batch is refused. Left out:
-   * nobody was asked, and the batch is taken.
+   * transaction is open. If anything of this producer has been written since, the answer is stale, and the batch is refused. For those
+   * behind it: what {@link PartitionLog.goOnWithTransaction} gave. Left out: nobody was asked, and the batch is taken.
    */
   readonly guard?: VerificationGuard | undefined;
   /**

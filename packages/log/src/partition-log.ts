@@ -393,9 +393,12 @@ export class PartitionLog {
     this.#core.producers.removeExpired(nowMs, this.#core.context.producerIdExpirationMs);
   }
 
-  /** Whether a producer has a transaction open here that was begun with this epoch. */
-  hasOpenTransaction(producerId: number, epoch: number): boolean {
-    return this.#core.producers.hasOpenTransaction(producerId, epoch);
+  /**
+   * What goes with the append ({@link AppendOptions.guard}) where a producer has a transaction open here that was begun with this epoch, so
+   * that nobody need be asked for it; undefined where it has none. If a marker comes before the append, that is refused.
+   */
+  goOnWithTransaction(producerId: number, epoch: number): VerificationGuard | undefined {
+    return this.#core.producers.goOnWith(producerId, epoch);
   }
 
   /**

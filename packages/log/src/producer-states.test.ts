@@ -72,12 +72,25 @@ describe('ProducerStates', () => {
     states.noteBatch(first(), 0);
     // It is open now, so that no answer is needed, until it ends.
     expect(check(states, guard)).toBeUndefined();
-    expect([states.hasOpenTransaction(7, 0), states.hasOpenTransaction(7, 1)]).toEqual([true, false]);
+    expect([states.goOnWith(7, 0) !== undefined, states.goOnWith(7, 1) !== undefined]).toEqual([true, false]);
     states.noteMarker(abortMarker(7, 0), 0);
     expect(check(states, guard)).toBe(ErrorCode.INVALID_TXN_STATE);
     const given = ask(states);
     states.endVerification(given);
     expect(check(states, given)).toBe(ErrorCode.INVALID_TXN_STATE);
+  });
+
+  it('let a batch whose transaction was seen open go on with it, and begin none where a marker has come before its turn', () => {
+    const next = (producerEpoch = 0): Buffer =>
+      batchOf(['v'], { producerId: 7, producerEpoch, baseSequence: 1, isTransactional: true });
+    const states = new ProducerStates();
+    expect(states.goOnWith(7, 0)).toBeUndefined();
+    states.noteBatch(batchOf(['v'], { producerId: 7, producerEpoch: 0, baseSequence: 0, isTransactional: true }), 0);
+    const seen = states.goOnWith(7, 0)!;
+    expect(states.checkGuard(next(), 0, seen)).toBeUndefined();
+    expect(states.checkGuard(next(1), 0, seen)?.errorCode).toBe(ErrorCode.INVALID_TXN_STATE);
+    states.noteMarker(abortMarker(7, 0), 0);
+    expect(states.checkGuard(next(), 0, seen)?.errorCode).toBe(ErrorCode.INVALID_TXN_STATE);
   });
 
   it('let no later batch be the first of a producer that they do not know while an earlier one is to come again', () => {

@@ -21,6 +21,9 @@ const FORGOTTEN_SHARE = 0.1;
 /** Of so many producers whose first batch was not taken yet, the sequence number is remembered: some 100 bytes each. */
 const FIRST_SEQUENCES_MAX = 10_000;
 
+/** Goes with batches whose transaction was seen open: nobody need be asked for it, and they may not begin one if it ends before their turn. */
+const GOING_ON: VerificationGuard = { producerId: -1, isRaising: false };
+
 /** Why a batch of an idempotent producer is refused. */
 export interface SequenceRefusal {
   readonly errorCode: number;
@@ -71,10 +74,9 @@ export class ProducerStates {
     return entry?.findDuplicate(batchProducerEpoch(b, at), batchBaseSequence(b, at), batchLastSequence(b, at));
   }
 
-  /** Whether a producer has a transaction open here which was begun with this epoch, so that nobody need be asked whether there is one. */
-  hasOpenTransaction(producerId: number, epoch: number): boolean {
-    const entry = this.#producers.get(producerId);
-    return entry !== undefined && entry.transactionFirstOffset >= 0 && entry.epoch === epoch;
+  /** Lets batches go on with a transaction that is open here and was begun with this epoch; undefined where there is none. */
+  goOnWith(producerId: number, epoch: number): VerificationGuard | undefined {
+    return isOpenIn(this.#producers.get(producerId), epoch) ? GOING_ON : undefined;
   }
 
   /** Begins to ask whether a producer's transaction is open; whatever is written of the producer, or cut off, makes the answer stale. */
@@ -115,6 +117,7 @@ export class ProducerStates {
     const producerId = batchProducerId(b, at);
     const entry = this.#entryAhead(producerId, ahead);
     const sequence = batchBaseSequence(b, at);
+    const epoch = batchProducerEpoch(b, at);
     // Records of offsets have no sequence numbers.
     if (guard.isRaising && entry === undefined && sequence > 0) {
       return {
@@ -123,18 +126,20 @@ export class ProducerStates {
       };
     }
     const first = this.#firstSequences.get(producerId);
-    const isOvertaking = first?.epoch === batchProducerEpoch(b, at) && sequence > first.sequence;
+    const isOvertaking = first?.epoch === epoch && sequence > first.sequence;
     if (entry === undefined && isOvertaking) {
       return {
         errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
         message: `Producer ${producerId} is not known here, and would begin with sequence number ${sequence} although ${first.sequence} came first and is not written yet`,
       };
     }
-    const isOpen = entry !== undefined && entry.transactionFirstOffset >= 0;
+    const isOpen =
+      guard === GOING_ON ? isOpenIn(entry, epoch) : entry !== undefined && entry.transactionFirstOffset >= 0;
     if (isOpen || this.#guards.get(producerId) === guard) return undefined;
+    const meanwhile = guard === GOING_ON ? 'the batch waited for its turn' : 'the coordinator was asked for it';
     return {
       errorCode: ErrorCode.INVALID_TXN_STATE,
-      message: `The transaction of producer ${producerId} ended, or the log was cut, while the coordinator was asked for it`,
+      message: `The transaction of producer ${producerId} ended, or the log was cut, while ${meanwhile}`,
     };
   }
 
@@ -394,4 +399,8 @@ export class ProducersAhead {
     }
     return entry;
   }
+}
+
+function isOpenIn(entry: ProducerEntry | undefined, epoch: number): boolean {
+  return entry !== undefined && entry.transactionFirstOffset >= 0 && entry.epoch === epoch;
 }

@@ -89,11 +89,10 @@ export class VerifiedAppends {
     const { log } = partition;
     const leaderError = partition.leaderError(-1);
     if (leaderError !== ErrorCode.NONE) return { result: refused(leaderError, log.logStartOffset) };
-    const isAsked = demand === 'add' || this.#isVerifying();
-    if (!isAsked || log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
-      return { result: partition.append(batch, append) };
-    }
+    if (demand !== 'add' && !this.#isVerifying()) return { result: partition.append(batch, append) };
     const { producerId, producerEpoch: epoch } = asker;
+    const goingOn = log.goOnWithTransaction(producerId, epoch);
+    if (goingOn !== undefined) return { result: partition.append(batch, { ...append, guard: goingOn }) };
     const baseSequence = batchBaseSequence(batch, 0);
     const guard = log.beginVerification({ producerId, epoch, baseSequence, isRaising: demand === 'add' });
     const go = (errorCode: number): Promise<Begun> | Begun => {
@@ -150,10 +149,9 @@ export async function verifyOffsets(
   const { log } = partition;
   const giveUpMs = clock.monotonic() + BUSY_MS_MAX;
   for (;;) {
-    if (log.hasOpenTransaction(asker.producerId, asker.producerEpoch)) {
-      return { errorCode: ErrorCode.NONE, guard: undefined };
-    }
     const { producerId, producerEpoch: epoch } = asker;
+    const goingOn = log.goOnWithTransaction(producerId, epoch);
+    if (goingOn !== undefined) return { errorCode: ErrorCode.NONE, guard: goingOn };
     // Records of offsets have no sequence numbers.
     const guard = log.beginVerification({ producerId, epoch, baseSequence: -1, isRaising: demand === 'add' });
     const errorCode = await verifier.ask(demand, asker, partition.topic, partition.partition);
