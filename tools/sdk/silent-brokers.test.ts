@@ -1,4 +1,4 @@
-/** A broker that is silent, though it is there, has nobody wait for what the others answer. */
+/** A broker that is silent, though it is there, has nobody wait for what the others answer; one that has left is missed by nobody. */
 import { Admin, AdminItemsError } from '@millrace/admin';
 import { Producer } from '@millrace/producer';
 import { startCluster, type TestCluster } from '@millrace/testing';
@@ -80,4 +80,28 @@ describe('a broker that is silent', () => {
     const failed = await failuresOf(admin.listOffsets(queries, TIMEOUT));
     expect([...failed.keys()]).toEqual(ofIt.map(({ topic, partition }) => `${topic}-${partition}`));
   });
+});
+
+describe('a broker that leaves the cluster while it is asked for its share', () => {
+  it('has the others asked anew, to which its groups and transactional ids have moved', async () => {
+    await using cluster = await startCluster({ topics: [{ topic: 'orders', partitions: 3 }] });
+    const { bootstrapServers } = cluster;
+    await using admin = new Admin({ bootstrapServers });
+    for (const group of GROUPS) await admin.alterGroupOffsets(group, [{ ...PARTITIONS[0]!, offset: 1 }]);
+    for (const transactionalId of IDS) {
+      await using transactional = new Producer({ bootstrapServers, transactionalId });
+      await (await transactional.begin()).commit();
+    }
+    const described = await admin.describeGroups(GROUPS);
+    const coordinators = new Set(described.map(({ coordinator }) => coordinator.nodeId));
+    const leaving = cluster.brokerIds.find((id) => id !== cluster.controllerId && coordinators.has(id))!;
+    cluster.pause(leaving);
+    const asked = [admin.listGroups(), admin.listTransactions(), admin.describeLogDirs()] as const;
+    await cluster.kill(leaving);
+    const [groups, ids, dirs] = await Promise.all(asked);
+    expect(groups.map(({ groupId }) => groupId)).toEqual(GROUPS.toSorted());
+    expect(ids.map((each) => each.transactionalId)).toEqual(IDS.toSorted());
+    const others = cluster.brokerIds.filter((id) => id !== leaving);
+    expect([...new Set(dirs.map(({ brokerId }) => brokerId))].toSorted()).toEqual(others);
+  }, 60_000);
 });

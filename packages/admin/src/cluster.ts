@@ -2,6 +2,7 @@ import type { BrokerNode, KafkaClient, OperationOptions, TopicPartition } from '
 import { byTopic, partitionName } from '@millrace/client/internal';
 import { AlterReplicaLogDirs, DescribeCluster, DescribeLogDirs, ErrorCode } from '@millrace/protocol';
 import { ItemFailures } from './errors.ts';
+import { fromBrokers } from './every-broker.ts';
 import { failureOf } from './requests.ts';
 
 /** A cluster and its brokers. */
@@ -68,8 +69,6 @@ export async function describeLogDirs(
   client: KafkaClient,
   { brokerIds, partitions, ...options }: DescribeLogDirsOptions,
 ): Promise<LogDir[]> {
-  // Which brokers there are nobody asks who names them.
-  if (brokerIds === undefined) await client.connect(options);
   const topics =
     partitions === undefined
       ? null
@@ -77,15 +76,19 @@ export async function describeLogDirs(
           topic,
           partitions: items.map(({ partition }) => partition),
         }));
-  const failures = new ItemFailures('Describing log directories');
-  const perBroker = (brokerIds ?? [...client.brokers.keys()]).map(async (brokerId): Promise<LogDir[]> => {
+  const what = 'Describing log directories';
+  const answers = await fromBrokers(client, what, brokerIds, options, async (brokerId, once) => {
     const response = await client.sendToBroker(
       brokerId,
       DescribeLogDirs,
       { topics },
-      { ...options, errorOf: (answer) => answer.errorCode ?? ErrorCode.NONE },
+      { ...once, errorOf: (answer) => answer.errorCode ?? ErrorCode.NONE },
     );
-    return response.results.flatMap((result) => {
+    return [{ brokerId, results: response.results }];
+  });
+  const failures = new ItemFailures(what);
+  const dirs = answers.flatMap(({ brokerId, results }) =>
+    results.flatMap((result): LogDir[] => {
       const failure = failureOf(result.errorCode, `Log directory ${result.logDir} of broker ${brokerId}`);
       if (!failures.add(`${brokerId}:${result.logDir}`, failure)) return [];
       const replicas = result.topics.flatMap(({ name, partitions: found }) =>
@@ -106,9 +109,8 @@ export async function describeLogDirs(
           replicas,
         },
       ];
-    });
-  });
-  const dirs = (await Promise.all(perBroker)).flat();
+    }),
+  );
   failures.throwIfAny();
   return dirs;
 }

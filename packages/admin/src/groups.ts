@@ -16,6 +16,7 @@ import {
   ProtocolError,
 } from '@millrace/protocol';
 import { ItemFailures } from './errors.ts';
+import { fromBrokers } from './every-broker.ts';
 import { failureOf, ofOne } from './requests.ts';
 
 /** A group in a list. */
@@ -43,16 +44,9 @@ export async function listGroups(
   client: KafkaClient,
   { states = [], brokerIds, ...options }: ListGroupsOptions,
 ): Promise<ListedGroup[]> {
-  // Which brokers there are nobody asks who names them.
-  if (brokerIds === undefined) await client.connect(options);
   const versionMin = states.length > 0 ? STATES_FILTER_VERSION : 0;
-  const lists = (brokerIds ?? [...client.brokers.keys()]).map(async (nodeId) => {
-    const response = await client.sendToBroker(
-      nodeId,
-      ListGroups,
-      { statesFilter: states },
-      { ...options, versionMin },
-    );
+  const groups = await fromBrokers(client, 'Listing groups', brokerIds, options, async (nodeId, once) => {
+    const response = await client.sendToBroker(nodeId, ListGroups, { statesFilter: states }, { ...once, versionMin });
     return response.groups.map((group) => ({
       groupId: group.groupId,
       protocolType: group.protocolType,
@@ -60,7 +54,7 @@ export async function listGroups(
       coordinatorId: nodeId,
     }));
   });
-  return (await Promise.all(lists)).flat().sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
+  return groups.sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
 }
 
 /** A member of a group. */

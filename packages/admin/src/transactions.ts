@@ -16,6 +16,7 @@ import {
   type WriteTxnMarkersResponse,
 } from '@millrace/protocol';
 import { ItemFailures } from './errors.ts';
+import { fromBrokers } from './every-broker.ts';
 import { coordinatorError } from './groups.ts';
 import { describeProducers, describeProducersLeft, type PartitionProducers } from './producers.ts';
 import { failureOf, ofOne, sendToLeaders, throwFailures } from './requests.ts';
@@ -53,8 +54,6 @@ export async function listTransactions(
   client: KafkaClient,
   { states = [], producerIds = [], openForMs, idPattern, brokerIds, ...options }: ListTransactionsOptions,
 ): Promise<ListedTransaction[]> {
-  // Which brokers there are nobody asks who names them.
-  if (brokerIds === undefined) await client.connect(options);
   const body = {
     stateFilters: states,
     producerIdFilters: producerIds,
@@ -63,8 +62,8 @@ export async function listTransactions(
   };
   const oldest = openForMs === undefined ? 0 : DURATION_VERSION;
   const versionMin = idPattern === undefined ? oldest : PATTERN_VERSION;
-  const lists = (brokerIds ?? [...client.brokers.keys()]).map(async (nodeId) => {
-    const response = await client.sendToBroker(nodeId, ListTransactions, body, { ...options, versionMin });
+  const listed = await fromBrokers(client, 'Listing transactions', brokerIds, options, async (nodeId, once) => {
+    const response = await client.sendToBroker(nodeId, ListTransactions, body, { ...once, versionMin });
     return response.transactionStates.map(({ transactionalId, producerId, transactionState }) => ({
       transactionalId,
       producerId,
@@ -72,7 +71,7 @@ export async function listTransactions(
       coordinatorId: nodeId,
     }));
   });
-  return (await Promise.all(lists)).flat().sort((a, b) => (a.transactionalId < b.transactionalId ? -1 : 1));
+  return listed.sort((a, b) => (a.transactionalId < b.transactionalId ? -1 : 1));
 }
 
 /** A transactional id with what its coordinator knows of it. */
