@@ -29,7 +29,7 @@ describe('worlds in which everything is written in transactions', () => {
 
   // An index of aborted transactions was cut before it was written; a calendar was set back under an open transaction; a transaction was
   // aborted while others were written into the index; a producer that waited for a verification was never answered, and one for a
-  // coordinator; offsets that came late began a transaction behind its marker.
+  // coordinator; offsets that came late began a transaction behind its marker; producers waited for coordinators that were cut off.
   it.each([
     [97, 1],
     [8, 1],
@@ -37,6 +37,7 @@ describe('worlds in which everything is written in transactions', () => {
     [12_100_147, 3],
     [11_000_239, 3],
     [11_000_825, 3],
+    [16_000_071, 3],
   ])(
     'end well where one once ended badly: seed %i',
     async (seed, brokers) => {

@@ -103,8 +103,7 @@ export class WriteQueue {
     const taken = this.#take();
     this.#inFlight = taken;
     const { partition, log, deadlines, guard, timeoutMs } = this.#options;
-    // Whatever goes wrong here: writes that are under way for ever would hold up all that come behind them.
-    guard.run('Setting the timeout of a write', () => deadlines.set(this.#deadline, timeoutMs));
+    deadlines.set(this.#deadline, timeoutMs);
     this.#append(taken).then(
       (result) => this.#finish(taken, result.errorCode, result.baseOffset),
       (error: unknown) => {

@@ -47,6 +47,31 @@ describe('Deadlines', () => {
     }
   });
 
+  it('does not keep who sets one from going on, though the clock throws, and fires it all the same', () => {
+    const clock = new ManualClock();
+    let throwsAt = -1;
+    const fail = <T>(call: () => T): T => {
+      throwsAt -= 1;
+      if (throwsAt === -1) throw new Error('on purpose');
+      return call();
+    };
+    const failing: Clock = {
+      now: () => clock.now(),
+      monotonic: () => fail(() => clock.monotonic()),
+      schedule: (delayMs, run) => fail(() => clock.schedule(delayMs, run)),
+    };
+    for (const at of [0, 1, 2]) {
+      const deadlines = new Deadlines(failing, guard);
+      const fired: string[] = [];
+      throwsAt = at;
+      expect(() => deadlines.set(new Deadline(() => fired.push('first')), 10)).not.toThrow();
+      throwsAt = -1;
+      deadlines.set(new Deadline(() => fired.push('second')), 10);
+      clock.advance(10);
+      expect(fired.toSorted()).toEqual(['first', 'second']);
+    }
+  });
+
   it('runs each deadline at its instant, in order', () => {
     const clock = new ManualClock();
     const deadlines = new Deadlines(clock, guard);

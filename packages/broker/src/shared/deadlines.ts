@@ -35,6 +35,8 @@ export class Deadlines {
   readonly #heap: Deadline[] = [];
   #timer: Timer | undefined;
   #timerDueMs = Number.POSITIVE_INFINITY;
+  /** What the clock said last. */
+  #nowMs = 0;
   #closed = false;
 
   constructor(clock: Clock, guard: Guard) {
@@ -47,10 +49,10 @@ export class Deadlines {
     return this.#heap.length;
   }
 
-  /** Sets or moves a deadline to `delayMs` from now. */
+  /** Sets or moves a deadline to `delayMs` from now. Never throws: who is half way through something must not be kept from its end. */
   set(deadline: Deadline, delayMs: number): void {
     if (this.#closed) return;
-    const dueMs = this.#clock.monotonic() + Math.max(delayMs, 0);
+    const dueMs = this.#lookAtClock() + Math.max(delayMs, 0);
     deadline.dueMs = dueMs;
     if (deadline.index === NOT_QUEUED) {
       deadline.queuedMs = dueMs;
@@ -63,7 +65,20 @@ export class Deadlines {
     } else {
       return;
     }
-    this.#arm();
+    try {
+      this.#arm();
+    } catch (error) {
+      this.#guard.report('Setting a timeout', error);
+    }
+  }
+
+  #lookAtClock(): number {
+    try {
+      this.#nowMs = this.#clock.monotonic();
+    } catch (error) {
+      this.#guard.report('Looking at the clock', error);
+    }
+    return this.#nowMs;
   }
 
   /** Forgets a deadline; does nothing to one that does not wait. */
@@ -96,7 +111,8 @@ export class Deadlines {
     this.#timer = undefined;
     this.#timerDueMs = Number.POSITIVE_INFINITY;
     try {
-      this.#runDue(this.#clock.monotonic());
+      this.#nowMs = this.#clock.monotonic();
+      this.#runDue(this.#nowMs);
     } finally {
       this.#arm();
     }

@@ -13,10 +13,21 @@ export interface BrokerLanesOptions {
 export class BrokerLanes {
   readonly #options: BrokerLanesOptions;
   readonly #lanes = new Map<number, { readonly address: string; readonly lane: PeerLane }>();
+  readonly #stopListening: () => void;
   #isClosed = false;
 
   constructor(options: BrokerLanesOptions) {
     this.#options = options;
+    this.#stopListening = options.cluster.onChange(() => this.#giveUpGone());
+  }
+
+  /** One that has left without a word, as with its power, never answers what it was asked. */
+  #giveUpGone(): void {
+    for (const [brokerId, { lane }] of this.#lanes) {
+      if (this.#options.cluster.brokers.has(brokerId)) continue;
+      this.#lanes.delete(brokerId);
+      lane.close();
+    }
   }
 
   /** The way to a broker; undefined while it is not alive, as far as this one knows. */
@@ -36,6 +47,7 @@ export class BrokerLanes {
 
   close(): void {
     this.#isClosed = true;
+    this.#stopListening();
     for (const { lane } of this.#lanes.values()) lane.close();
     this.#lanes.clear();
   }

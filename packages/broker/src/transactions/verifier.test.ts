@@ -2,6 +2,7 @@ import { ManualClock, silentLogger } from '@millrace/ports';
 import { type AddPartitionsToTxnRequestInput, ErrorCode } from '@millrace/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
+import type { PeerSendOptions } from '../cluster/peers.ts';
 import { Deadlines } from '../shared/deadlines.ts';
 import { Guard } from '../shared/guard.ts';
 import { noMetrics } from '../shared/metrics.ts';
@@ -20,6 +21,8 @@ let added: string[];
 /** What another broker was asked, in how many requests. */
 let asked: string[];
 let coordinatorId: number;
+/** How long the other broker was waited for. */
+let waitedMs: number;
 /** What asking another broker fails with at once. */
 let fault: Error | undefined;
 let verifier: Verifier;
@@ -40,7 +43,13 @@ beforeEach(() => {
       return producerEpoch === 0 ? ErrorCode.NONE : ErrorCode.PRODUCER_FENCED;
     },
   } as unknown as TransactionCoordinator;
-  const send = async (_api: unknown, _version: unknown, body: (version: number) => AddPartitionsToTxnRequestInput) => {
+  const send = async (
+    _api: unknown,
+    _version: unknown,
+    body: (version: number) => AddPartitionsToTxnRequestInput,
+    { timeoutMs }: PeerSendOptions,
+  ) => {
+    waitedMs = timeoutMs;
     const { transactions = [] } = body(5);
     asked.push(
       transactions
@@ -77,7 +86,7 @@ beforeEach(() => {
     coordinator,
     guard,
     deadlines: new Deadlines(clock, guard),
-    timeoutMs: 1000,
+    timeoutMs: 30_000,
     clock,
     metrics: noMetrics,
   });
@@ -102,6 +111,8 @@ describe('partitions of one request', () => {
     all.push(verifier.ask('add', asker(0), 'b', 1), verifier.ask('add', asker(0), 'b', 2));
     expect(await Promise.all(all)).toEqual([0, 0, 0, 0, 0, 0]);
     expect(asked).toEqual(['id/0: a-0 a-1 a-2, other/0: b-0', 'id/0: b-1 b-2']);
+    // A coordinator that is silent must not hold up producers for all of `request.timeout.ms`.
+    expect(waitedMs).toBe(5000);
   });
 
   it('are answered whatever goes wrong before the other is asked, and so are those that come behind', async () => {

@@ -24,6 +24,12 @@ const BUSY_PAUSE_MS = 5;
 /** How many questions may wait for one coordinator; what comes beyond is refused, and its producer tries again. */
 const QUESTIONS_MAX = 10_000;
 
+/**
+ * How long a coordinator is waited for, in milliseconds, where `request.timeout.ms` is not less: producers wait meanwhile, in line behind
+ * each other, and asking again is safe (Kafka waits `request.timeout.ms`).
+ */
+const ANSWER_MS_MAX = 5000;
+
 /** What came of asking a coordinator that is too old. */
 const CANNOT_TELL = Symbol('cannot tell');
 
@@ -188,7 +194,9 @@ export class Verifier {
     try {
       const lane = lanes.to(leader);
       if (lane === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
-      const answer = await lane.send(AddPartitionsToTxn, 'auto', body, { timeoutMs });
+      const answer = await lane.send(AddPartitionsToTxn, 'auto', body, {
+        timeoutMs: Math.min(timeoutMs, ANSWER_MS_MAX),
+      });
       if (!canTell) return CANNOT_TELL;
       return answer.errorCode === ErrorCode.NONE ? answer : answer.errorCode;
     } catch {
