@@ -14,6 +14,7 @@ import { gapTable } from './gap-table.ts';
 import { floodFrames } from './hostile/frame-flood.ts';
 import { SIZES } from './hostile/oversized-requests.ts';
 import { runHostile } from './hostile/run.ts';
+import { leaveNothingBehind } from './leave-nothing.ts';
 import { breakLinks, LINK_FAULTS, type LinkFault } from './links.ts';
 import { FILE_SYSTEMS, type FileSystem, whyNoLoopDisk } from './loop-disk.ts';
 import { migrate, WAYS, type Way } from './migration.ts';
@@ -82,6 +83,7 @@ const parent = folderOrExit();
 const onRound = (line: string): void => console.log(line);
 const shared = { rounds, seed, onRound, ...(values.program === undefined ? {} : { program: [values.program] }) };
 
+leaveNothingBehind();
 if (values.help) {
   console.log(USAGE);
 } else if (positionals[0] === 'kill-nine') {

@@ -52,7 +52,7 @@ describe('a broker process does not start', () => {
     const { code, output } = await failure({ port });
     expect(code).toBe(69);
     expect(output).toContain(
-      `port ${port}: another process listens there. Stop it, or choose another port in "listeners"`,
+      `port ${port}: another process listens there. Stop it, or choose another port: --port, or "listeners"`,
     );
   });
 

@@ -36,6 +36,8 @@ const HINTS: Readonly<Record<string, string>> = {
   KAFKA_GROUP_AUTHORIZATION_FAILED: RIGHTS_HINT,
   KAFKA_CLUSTER_AUTHORIZATION_FAILED: RIGHTS_HINT,
   KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED: RIGHTS_HINT,
+  KAFKA_INVALID_REGULAR_EXPRESSION:
+    'A pattern is a regular expression in the words of RE2/J, which have no lookahead and no references back.',
   CONSOLE_LISTEN_FAILED: '`--port` takes another port, `--host` another address; port 0 takes a free one.',
   CONSOLE_LOGIN_REQUIRED_BEYOND_LOOPBACK: '`millrace console --users FILE` has those log in who come.',
   NETWORK_TLS_FAILED:

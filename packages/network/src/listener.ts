@@ -500,7 +500,7 @@ function listenError(name: string, host: string | undefined, port: number, error
   if (error.code === 'EADDRINUSE') {
     return new ListenError(
       'NETWORK_ADDRESS_IN_USE',
-      `Cannot open listener ${name} on ${where}: another process listens there. Stop it, or choose another port in "listeners"`,
+      `Cannot open listener ${name} on ${where}: another process listens there. Stop it, or choose another port: --port, or "listeners"`,
       error,
     );
   }
