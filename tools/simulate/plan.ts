@@ -141,19 +141,23 @@ const LATE_WORLDS_PERCENT = 25;
 /** Of a hundred transactions of a producer there, how many. */
 const LATE_PERCENTS: readonly number[] = [0, 15, 30];
 
+const DAY_MS = 86_400_000;
+
 /** Of all worlds with transactions, in how many the topics are compacted. */
 const COMPACTED_PERCENT = 30;
 
 /**
  * What a compacted topic has there. Each record has a key of its own, so that compaction has nothing to take but what was aborted, and the
- * markers behind it: what was committed stays, as in every other topic. Segments are small, and always have something to clean.
+ * markers behind it: what was committed stays, as in every other topic. Segments are small, and always have something to clean. Among
+ * several brokers markers stay for a day: a replica that is away for longer than they do never hears of them, and keeps what was aborted.
  */
-function compactedConfigs(dice: Dice): Record<string, string> {
+function compactedConfigs(dice: Dice, brokers: number): Record<string, string> {
+  const markersMs = dice.for('markers').pick([0, 20, 100, DAY_MS]);
   return {
     'cleanup.policy': 'compact',
     'segment.bytes': String(dice.between(500, 1500)),
     'min.cleanable.dirty.ratio': '0.01',
-    'delete.retention.ms': String(dice.pick([0, 20, 100, 86_400_000])),
+    'delete.retention.ms': String(brokers === 1 ? markersMs : DAY_MS),
   };
 }
 
@@ -180,7 +184,7 @@ function withTransactions(plan: SeedPlan): SeedPlan {
     topics: isCompacted
       ? topics.map((topic) => ({
           ...topic,
-          configs: { ...topic.configs, ...compactedConfigs(cleanup.for(topic.name)) },
+          configs: { ...topic.configs, ...compactedConfigs(cleanup.for(topic.name), plan.brokers) },
           isCompacted: true,
         }))
       : topics,
@@ -351,7 +355,7 @@ function planTopics(dice: Dice, producers: readonly ProducerTraits[], brokers: n
     if (isCompacted) {
       configs['cleanup.policy'] = 'compact';
       configs['min.cleanable.dirty.ratio'] = '0.1';
-      configs['delete.retention.ms'] = String(dice.pick([0, 100, 86_400_000]));
+      configs['delete.retention.ms'] = String(dice.pick([0, 100, DAY_MS]));
     }
     const partitions = dice.between(1, 3) * Math.max(1, Math.floor(brokers / BROKERS_PER_SHARE));
     const replicationFactor = Math.min(brokers, REPLICAS_MAX);
