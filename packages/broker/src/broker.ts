@@ -7,6 +7,7 @@ import { ProducerIdManager } from './admin/producer-ids.ts';
 import { TopicAdmin } from './admin/topic-admin.ts';
 import { TopicLookup } from './admin/topic-lookup.ts';
 import { electionCounter, exposeRooms } from './broker-gauges.ts';
+import { type BrokerHealth, healthOf } from './broker-health.ts';
 import { type ClientRooms, newClientRooms, startClientRooms } from './client-rooms.ts';
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
 import { ClusterImage } from './cluster/cluster-image.ts';
@@ -20,6 +21,7 @@ import type { BrokerConfig } from './config/broker-config.ts';
 import { ConfigRepository } from './config/config-repository.ts';
 import type { ListenerCertificates } from './config/listener-changes.ts';
 import { Controller } from './controller/controller.ts';
+import { CoordinatorTopics } from './coordinators/coordinator-topics.ts';
 import { FetchSessionCache } from './fetch-sessions/fetch-session-cache.ts';
 import { groupConfigOf, groupLogLimitsOf } from './groups/config.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
@@ -111,19 +113,6 @@ export interface BrokerStartOptions {
   readonly endpoints?: readonly BrokerEndpoint[];
 }
 
-/** How a broker is; for health checks. */
-export interface BrokerHealth {
-  readonly brokerId: number;
-  /** Null until the broker has found out. */
-  readonly clusterId: string | null;
-  /** Replicas on this broker. */
-  readonly partitions: number;
-  /** Log folders that have failed since the start. */
-  readonly offlineLogDirs: readonly string[];
-  /** Log folders whose volume has no room for a batch of the largest size (`message.max.bytes`). */
-  readonly fullLogDirs: readonly string[];
-}
-
 /** The rooms of a broker that has started. */
 interface Running {
   readonly services: BrokerServices;
@@ -151,6 +140,7 @@ interface HandlerRooms
     | 'groups'
     | 'transactions'
     | 'controller'
+    | 'coordinatorTopics'
   > {
   readonly cluster: ClusterImage;
   readonly topics: TopicAdmin;
@@ -274,25 +264,8 @@ export class Broker {
     ]);
   }
 
-  async health(): Promise<BrokerHealth> {
-    const replicas = this.#running?.services.replicas;
-    let partitions = 0;
-    for (const _ of replicas?.partitions ?? []) partitions += 1;
-    const { messageMaxBytes, brokerId } = this.#options.config;
-    const offlineLogDirs: string[] = [];
-    const fullLogDirs: string[] = [];
-    for (const { path, isOnline } of replicas?.logDirs ?? []) {
-      const usableBytes = isOnline ? (await replicas?.volumeOf(path))?.usableBytes : undefined;
-      if (!isOnline) offlineLogDirs.push(path);
-      else if (usableBytes !== undefined && usableBytes < messageMaxBytes) fullLogDirs.push(path);
-    }
-    return {
-      brokerId,
-      clusterId: this.#clusterId,
-      partitions,
-      offlineLogDirs,
-      fullLogDirs,
-    };
+  health(): Promise<BrokerHealth> {
+    return healthOf(this.#running?.services.replicas, this.#options.config, this.#clusterId);
   }
 
   #newLogManager(clusterId: string, configs: ConfigRepository): LogManager {
@@ -394,9 +367,9 @@ export class Broker {
       onOnlineChanged: () => this.#running?.logDirs.notify(),
     });
     const { replicas } = replication;
-    const groups = this.#newGroups(cluster, replicas);
     const nextProducerId = (): Promise<number> => services.producerIds.next();
-    const transactions = this.#newTransactions({ cluster, replicas, groups, configs, nextProducerId });
+    const coordinators = this.#newCoordinators({ cluster, replicas, configs, nextProducerId });
+    const { groups, transactions, coordinatorTopics } = coordinators;
     const commands = new CommandInbox({ replicas, cluster, configs, groups, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
     const controller = this.#newController(configs, channels, versions, topicIds(cluster, logs));
@@ -410,15 +383,15 @@ export class Broker {
       commands,
       replicas,
       deadlines,
-      groups,
-      transactions,
+      ...coordinators,
       controller,
       topics: this.#newTopicAdmin(cluster, configs),
     });
     await followSettings(configs, clients.entities, { logs, replicas, controller }, this.#options);
     await startClientRooms(clients);
+    await coordinatorTopics.load();
     const news = this.#newNews(cluster, commands);
-    const others = [clients.entities, transactions.level, news];
+    const others = [clients.entities, transactions.level, coordinatorTopics, news];
     const session = this.#newSession(endpoints, () => takeUpAgain(configs, controller, others));
     await session.start();
     await transactions.level.load();
@@ -449,24 +422,34 @@ export class Broker {
     return new AccessRules({ store, clock, logger, config });
   }
 
-  #newGroups(cluster: ClusterImage, replicas: ReplicaManager): GroupCoordinator {
+  #newCoordinators({
+    configs,
+    ...rooms
+  }: Pick<TransactionRoomsOptions, 'cluster' | 'replicas' | 'nextProducerId'> & {
+    readonly configs: ConfigRepository;
+  }): Pick<BrokerServices, 'coordinatorTopics' | 'groups' | 'transactions'> {
+    const coordinatorTopics = new CoordinatorTopics({ ...this.#options, ...rooms, store: this.#options.metadataStore });
+    const groups = this.#newGroups(coordinatorTopics, rooms.replicas);
+    const transactions = this.#newTransactions({ ...rooms, coordinatorTopics, groups }, configs);
+    return { coordinatorTopics, groups, transactions };
+  }
+
+  #newGroups(topics: CoordinatorTopics, replicas: ReplicaManager): GroupCoordinator {
     const { config, clock, random, logger } = this.#options;
     return new GroupCoordinator({
       config: groupConfigOf(config),
       clock,
       random,
       logger,
-      partitionCount: () => cluster.topic(OFFSETS_TOPIC)?.partitions.length,
+      partitionCount: () => topics.partitionCount(OFFSETS_TOPIC),
       openLog: (listener) => replicas.coordinatorLog(OFFSETS_TOPIC, groupLogLimitsOf(config), listener),
     });
   }
 
-  #newTransactions({
-    configs,
-    ...rooms
-  }: Pick<TransactionRoomsOptions, 'cluster' | 'replicas' | 'groups' | 'nextProducerId'> & {
-    readonly configs: ConfigRepository;
-  }): TransactionRooms {
+  #newTransactions(
+    rooms: Pick<TransactionRoomsOptions, 'cluster' | 'replicas' | 'coordinatorTopics' | 'groups' | 'nextProducerId'>,
+    configs: ConfigRepository,
+  ): TransactionRooms {
     const { config, clock, logger, metadataStore: store, transactionVersionMax } = this.#options;
     const { peers = noPeers, metrics = noMetrics } = this.#options;
     return new TransactionRooms({

@@ -3,7 +3,8 @@
  * @packageDocumentation
  */
 
-export { Broker, type BrokerHealth, type BrokerOptions, type BrokerStartOptions } from './broker.ts';
+export { Broker, type BrokerOptions, type BrokerStartOptions } from './broker.ts';
+export type { BrokerHealth } from './broker-health.ts';
 export type { BrokerEndpoint } from './cluster/broker-channel.ts';
 export type { PeerAddress, PeerLane, PeerSendOptions, Peers } from './cluster/peers.ts';
 export {

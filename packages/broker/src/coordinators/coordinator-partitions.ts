@@ -20,7 +20,7 @@ export interface CoordinatorPartitionsOptions<State> {
   readonly guard: Guard;
   readonly owner: StateOwner<State>;
   readonly writeTimeoutMs: number;
-  /** How many partitions the topic has; undefined while there is no such topic. */
+  /** How many partitions the topic has; undefined while there is no such topic, or that is not known. */
   readonly partitionCount: () => number | undefined;
   readonly openLog: (listener: CoordinatorPartitionListener) => CoordinatorLog;
 }
@@ -52,6 +52,8 @@ export class CoordinatorPartitions<State> implements CoordinatorPartitionListene
   find(id: string): CoordinatorPartition<State> | Refusal {
     if (this.#closed) return Refusal.of(ErrorCode.COORDINATOR_NOT_AVAILABLE);
     const count = this.#options.partitionCount();
+    // Whoever leads any of them says so, and not that another coordinates: nobody may know better.
+    if (count === undefined && this.#partitions.size > 0) return Refusal.of(ErrorCode.COORDINATOR_NOT_AVAILABLE);
     const partition = count === undefined ? undefined : this.#partitions.get(partitionOf(id, count));
     // Another may have acknowledged what is not known here. Whoever is told so asks anew who coordinates, as often as he must.
     if (partition === undefined || this.#log.isInDoubt(partition.index)) return Refusal.of(ErrorCode.NOT_COORDINATOR);

@@ -56,7 +56,7 @@ export interface GroupCoordinatorOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** How many partitions `__consumer_offsets` has; undefined while there is no such topic. */
+  /** How many partitions `__consumer_offsets` has; undefined while there is no such topic, or that is not known. */
   readonly partitionCount: () => number | undefined;
   /** Opens the log of `__consumer_offsets`; the listener hears from then on which of its partitions this broker leads. */
   readonly openLog: (listener: CoordinatorPartitionListener) => CoordinatorLog;

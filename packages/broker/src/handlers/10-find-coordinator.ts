@@ -53,15 +53,15 @@ async function find(key: string, keyType: number, context: RequestContext): Prom
 
 /** The leader of the partition that holds a key, in a topic that is made when it is first needed. */
 async function leaderOf(key: string, topic: string, context: RequestContext): Promise<Found> {
-  const { cluster, topicAdmin } = context.broker;
+  const { cluster, topicAdmin, coordinatorTopics } = context.broker;
   if (cluster.topic(topic) === undefined) {
     const outcome = (await topicAdmin.autoCreate([topic])).get(topic) ?? ErrorCode.NONE;
     if (outcome !== ErrorCode.NONE && cluster.topic(topic) === undefined) {
       return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, `The topic ${topic} could not be created (error ${outcome}).`);
     }
   }
-  const partitions = cluster.topic(topic)?.partitions ?? [];
-  const leader = partitions.length === 0 ? -1 : (partitions[partitionOf(key, partitions.length)]?.leader ?? -1);
+  const count = await coordinatorTopics.find(topic);
+  const leader = count === undefined ? -1 : (cluster.partition(topic, partitionOf(key, count))?.leader ?? -1);
   const endpoint = cluster.endpoint(leader, context.connection.listenerName);
   if (endpoint === undefined) return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, 'The coordinator is not available.');
   return { errorCode: ErrorCode.NONE, errorMessage: null, nodeId: leader, host: endpoint.host, port: endpoint.port };

@@ -20,11 +20,11 @@ export const addOffsetsToTxn = defineHandler(
       context.authorize('Write', transactionalIdResource(transactionalId)) ??
       context.authorize('Read', groupResource(groupId));
     if (refusal !== undefined) return { errorCode: refusal.errorCode };
-    const { cluster, topicAdmin, transactions } = context.broker;
+    const { cluster, topicAdmin, transactions, coordinatorTopics } = context.broker;
     // Producers come here before anybody has looked for the group.
     if (cluster.topic(OFFSETS_TOPIC) === undefined) await topicAdmin.autoCreate([OFFSETS_TOPIC]);
-    const count = cluster.topic(OFFSETS_TOPIC)?.partitions.length ?? 0;
-    if (count === 0) return { errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE };
+    const count = await coordinatorTopics.find(OFFSETS_TOPIC);
+    if (count === undefined) return { errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE };
     const asker = { transactionalId, producerId, producerEpoch };
     const added = new Map([[OFFSETS_TOPIC, new Set([partitionOf(groupId, count)])]]);
     const errorCode = await transactions.coordinator.addPartitions(asker, added);

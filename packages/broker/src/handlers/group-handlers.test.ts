@@ -76,6 +76,7 @@ async function ask<Req, Res, ReqInput, ResInput>(
     cluster,
     clock: test.clock,
     groups: test.groups,
+    coordinatorTopics: { find: async (topic: string) => cluster.topic(topic)?.partitions.length },
     topicLookup: new TopicLookup({
       store: new MemoryMetadataStore(),
       cluster,

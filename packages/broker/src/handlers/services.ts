@@ -8,6 +8,7 @@ import type { CommandInbox } from '../commands/command-inbox.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { ConfigRepository } from '../config/config-repository.ts';
 import type { Controller } from '../controller/controller.ts';
+import type { CoordinatorTopics } from '../coordinators/coordinator-topics.ts';
 import type { FetchSessionCache } from '../fetch-sessions/fetch-session-cache.ts';
 import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { ClientQuotas } from '../quotas/client-quotas.ts';
@@ -82,6 +83,8 @@ export interface BrokerServices {
   readonly controller: Controller;
   /** Creates, extends and deletes topics, and has those appear that are first asked for. */
   readonly topicAdmin: TopicAdmin;
+  /** How many partitions groups and transactional ids are spread over. */
+  readonly coordinatorTopics: CoordinatorTopics;
   /** Looks for topics that this broker has not been told of. */
   readonly topicLookup: TopicLookup;
   /** What ApiVersions answers. */

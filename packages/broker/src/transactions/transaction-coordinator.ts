@@ -54,7 +54,7 @@ export interface TransactionCoordinatorOptions {
   readonly rewritesTagged: boolean;
   /** Whether the end of each transaction raises its producer's epoch (KIP-890), as the cluster is now. */
   readonly raisesEpochs: () => boolean;
-  /** How many partitions `__transaction_state` has; undefined while there is no such topic. */
+  /** How many partitions `__transaction_state` has; undefined while there is no such topic, or that is not known. */
   readonly partitionCount: () => number | undefined;
   readonly openLog: (listener: CoordinatorPartitionListener) => CoordinatorLog;
   /** Brings markers to the leaders; made with what the coordinator tells its time by. */

@@ -4,6 +4,7 @@ import { ErrorCode } from '@millrace/protocol';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/internal-topics.ts';
 import type { Peers } from '../cluster/peers.ts';
+import type { CoordinatorTopics } from '../coordinators/coordinator-topics.ts';
 import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import { Deadlines } from '../shared/deadlines.ts';
@@ -28,6 +29,7 @@ export interface TransactionRoomsOptions {
   readonly logger: Logger;
   readonly cluster: ClusterImage;
   readonly replicas: ReplicaManager;
+  readonly coordinatorTopics: Pick<CoordinatorTopics, 'partitionCount'>;
   readonly groups: GroupCoordinator;
   readonly peers: Peers;
   /** `inter.broker.listener.name` */
@@ -62,6 +64,7 @@ export class TransactionRooms {
   constructor(options: TransactionRoomsOptions) {
     const { brokerId, config, clock, logger, cluster, replicas, groups, peers, listener, nextProducerId } = options;
     const timeoutMs = config.requestTimeoutMs;
+    const partitionCount = (): number | undefined => options.coordinatorTopics.partitionCount(TRANSACTIONS_TOPIC);
     const limits = { loadBytes: config.loadBytes, commitTimeoutMs: config.loadTimeoutMs };
     const writer = new MarkerWriter({ clock, replicas, groups, timeoutMs });
     const markerLanes = new BrokerLanes({ brokerId, cluster, peers, listener });
@@ -81,7 +84,7 @@ export class TransactionRooms {
       mayTagValues: () => hasTaggedTransactions && this.level.mayTagValues,
       rewritesTagged: !hasTaggedTransactions,
       raisesEpochs: () => this.level.raisesEpochs,
-      partitionCount: () => cluster.topic(TRANSACTIONS_TOPIC)?.partitions.length,
+      partitionCount,
       openLog: (partitions) => replicas.coordinatorLog(TRANSACTIONS_TOPIC, limits, partitions),
       openSender: (deadlines, guard) =>
         new MarkerSender({ brokerId, cluster, lanes: markerLanes, writer, deadlines, guard, logger, timeoutMs }),
@@ -96,6 +99,7 @@ export class TransactionRooms {
       cluster,
       lanes,
       coordinator,
+      partitionCount,
       guard,
       deadlines: this.#deadlines,
       timeoutMs,

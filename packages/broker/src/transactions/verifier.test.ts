@@ -36,7 +36,7 @@ beforeEach(() => {
   fault = undefined;
   const clock = new ManualClock();
   const guard = new Guard(silentLogger);
-  const cluster = { topic: () => ({ partitions: [{ leader: coordinatorId }] }) } as unknown as ClusterImage;
+  const cluster = { partition: () => ({ leader: coordinatorId }) } as unknown as ClusterImage;
   const coordinator = {
     async addPartitions({ transactionalId, producerEpoch }: TransactionAsker, partitions: PartitionsByTopic) {
       added.push(named(transactionalId, producerEpoch, partitions));
@@ -84,6 +84,7 @@ beforeEach(() => {
       },
     } as unknown as BrokerLanes,
     coordinator,
+    partitionCount: () => 1,
     guard,
     deadlines: new Deadlines(clock, guard),
     timeoutMs: 30_000,

@@ -38,6 +38,8 @@ export interface VerifierOptions {
   readonly cluster: ClusterImage;
   readonly lanes: BrokerLanes;
   readonly coordinator: TransactionCoordinator;
+  /** How many partitions `__transaction_state` has; undefined while that is not known. */
+  readonly partitionCount: () => number | undefined;
   readonly guard: Guard;
   readonly deadlines: Deadlines;
   readonly timeoutMs: number;
@@ -140,8 +142,10 @@ export class Verifier {
 
   /** Who coordinates a transactional id; -1 where nobody does. */
   #leaderOf(transactionalId: string): number {
-    const partitions = this.#options.cluster.topic(TRANSACTIONS_TOPIC)?.partitions ?? [];
-    return partitions[partitionOf(transactionalId, Math.max(partitions.length, 1))]?.leader ?? -1;
+    const { cluster, partitionCount } = this.#options;
+    const count = partitionCount();
+    if (count === undefined) return -1;
+    return cluster.partition(TRANSACTIONS_TOPIC, partitionOf(transactionalId, count))?.leader ?? -1;
   }
 
   #queue(leader: number, question: Question): void {
