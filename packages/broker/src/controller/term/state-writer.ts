@@ -1,6 +1,7 @@
 import {
   ignoreNoNode,
   isMetadataError,
+  type MetadataError,
   type MetadataStore,
   type NodeContent,
   type Operation,
@@ -26,6 +27,20 @@ import type { ElectedState } from '../leader-election.ts';
 
 /** How often a change is decided anew because somebody else has changed the same state in between. */
 const ATTEMPTS_MAX = 10;
+
+/** How often the first state of a partition is tried to be written, some of whose nodes somebody else has created. */
+const CREATE_ATTEMPTS_MAX = 3;
+
+/** The nodes of a partition, those above first. The first is of all partitions of the topic. */
+const NODES_OF_PARTITION = ['partitions', 'partition', 'state'] as const;
+type NodeOfPartition = (typeof NODES_OF_PARTITION)[number];
+
+/** The first state of a partition, and the nodes that are to be created for it. */
+interface StateCreation {
+  readonly partition: PartitionContext;
+  readonly state: LeaderAndIsr;
+  readonly lacks: readonly NodeOfPartition[];
+}
 
 /** What states shall be; undefined for a partition whose state stays as it is. */
 export type Decision = (partition: PartitionContext, state: StoredState) => ElectedState | undefined;
@@ -66,32 +81,53 @@ export class StateWriter {
     newestZxid: number,
   ): Promise<PartitionContext[]> {
     const { store, guard, controllerEpoch } = this.#options;
+    const online: PartitionContext[] = [];
     const firstOf = new Set<TopicContext>();
     for (const [{ topic }] of states) {
       // The node above the partitions' own exists as soon as one of them has a state.
       if (topic.partitions.every(({ state }) => state === undefined)) firstOf.add(topic);
     }
-    const created = states.map(([, elected]): LeaderAndIsr => ({ ...elected, leaderEpoch: 0, controllerEpoch }));
-    const groups = states.map(([partition], index) =>
-      stateCreation(partition, created[index]!, firstOf.delete(partition.topic)),
-    );
-    const outcomes = await writeGroups(store, guard, groups);
-    const online: PartitionContext[] = [];
-    for (const [index, [partition]] of states.entries()) {
-      const outcome = outcomes[index]!;
-      if (!isRefusedGroup(outcome)) {
-        partition.state = { ...created[index]!, version: 0, zxid: newestZxid };
-        online.push(partition);
-      } else if (await this.#isThereAlready(partition)) {
-        online.push(partition);
-      } else {
-        this.#options.logger.error(
-          { err: outcome, partition: partition.name },
-          'The first state of a partition could not be written',
-        );
+    let creations = states.map(([partition, elected]): StateCreation => {
+      const state = { ...elected, leaderEpoch: 0, controllerEpoch };
+      const lacks = firstOf.delete(partition.topic) ? NODES_OF_PARTITION : NODES_OF_PARTITION.slice(1);
+      return { partition, state, lacks };
+    });
+    for (let attempt = 1; creations.length > 0; attempt += 1) {
+      const outcomes = await writeGroups(store, guard, creations.map(operationsOf));
+      const again: StateCreation[] = [];
+      for (const [index, creation] of creations.entries()) {
+        const outcome = outcomes[index]!;
+        const { partition, state } = creation;
+        if (!isRefusedGroup(outcome)) {
+          partition.state = { ...state, version: 0, zxid: newestZxid };
+          online.push(partition);
+        } else if (await this.#isThereAlready(partition)) {
+          online.push(partition);
+        } else {
+          const lacks = attempt < CREATE_ATTEMPTS_MAX ? await this.#lacking(partition, outcome) : undefined;
+          if (lacks !== undefined) again.push({ ...creation, lacks });
+        }
       }
+      creations = again;
     }
     return online;
+  }
+
+  /**
+   * The nodes that a partition lacks, where others of them are there: Kafka's controller creates them one by one, and the last one may have
+   * died in between. Undefined where that is not why its first state was refused.
+   */
+  async #lacking(partition: PartitionContext, refusal: MetadataError): Promise<NodeOfPartition[] | undefined> {
+    const { store, logger } = this.#options;
+    const lacks: NodeOfPartition[] = [];
+    if (isMetadataError(refusal, 'NODE_EXISTS', 'NO_NODE')) {
+      for (const node of NODES_OF_PARTITION) {
+        if ((await store.exists(pathOf(partition, node))) === undefined) lacks.push(node);
+      }
+    }
+    if (lacks.includes('state')) return lacks;
+    logger.error({ err: refusal, partition: partition.name }, 'The first state of a partition could not be written');
+    return undefined;
   }
 
   /**
@@ -215,12 +251,15 @@ function storedState(path: string, { data, stat }: NodeContent): StoredState {
   return { ...decodePartitionState(path, data), version: stat.version, zxid: stat.mzxid };
 }
 
-function stateCreation({ topic, index }: PartitionContext, state: LeaderAndIsr, isFirst: boolean): Operation[] {
-  const empty = Buffer.alloc(0);
-  const operations: Operation[] = [
-    { type: 'create', path: paths.partition(topic.name, index), data: empty },
-    { type: 'create', path: paths.partitionState(topic.name, index), data: encodePartitionState(state) },
-  ];
-  if (isFirst) operations.unshift({ type: 'create', path: paths.partitions(topic.name), data: empty });
-  return operations;
+function pathOf({ topic, index }: PartitionContext, node: NodeOfPartition): string {
+  if (node === 'partitions') return paths.partitions(topic.name);
+  return node === 'partition' ? paths.partition(topic.name, index) : paths.partitionState(topic.name, index);
+}
+
+function operationsOf({ partition, state, lacks }: StateCreation): Operation[] {
+  return lacks.map((node) => ({
+    type: 'create',
+    path: pathOf(partition, node),
+    data: node === 'state' ? encodePartitionState(state) : Buffer.alloc(0),
+  }));
 }
