@@ -1,6 +1,17 @@
 import { systemError } from '@millrace/ports';
-import { type AnyApi, ErrorCode, LeaderAndIsr, StopReplica, UpdateMetadata } from '@millrace/protocol';
+import {
+  type AnyApi,
+  ErrorCode,
+  FindCoordinator,
+  LeaderAndIsr,
+  OffsetCommit,
+  OffsetFetch,
+  StopReplica,
+  UpdateMetadata,
+} from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isRefusal } from '../shared/refusal.ts';
+import { encodeConfig, paths } from '../store/znodes.ts';
 import { BrokerUnderTest, batchOf, produceTo } from '../testing/test-broker.ts';
 
 let test: BrokerUnderTest;
@@ -88,6 +99,56 @@ describe('what other brokers know while no controller reaches this one', () => {
     await expect(produceTo(test, 't', batchOf(['b']))).rejects.toThrow(`error ${ErrorCode.NOT_LEADER_OR_FOLLOWER}`);
     expect(cluster.partition('t', 0)).toEqual(later);
     expect([...replicas.partitions].map(({ isLeader }) => isLeader)).toEqual([false]);
+  });
+});
+
+describe('a topic that was made anew without this broker being told of the deletion', () => {
+  const ID = 'newAAAAAAAAAAAAAAAAAAA';
+  const commit = async (): Promise<number | undefined> => {
+    const partitions = [{ partitionIndex: 0, committedOffset: 7, committedMetadata: '' }];
+    const body = { groupId: 'g', memberId: '', topics: [{ name: 't', partitions }] };
+    return (await test.connect().ask(OffsetCommit, 8, body)).topics[0]?.partitions[0]?.errorCode;
+  };
+  const committed = async (): Promise<number | undefined> => {
+    const body = { groupId: 'g', topics: [{ name: 't', partitionIndexes: [0] }] };
+    return (await test.connect().ask(OffsetFetch, 7, body)).topics[0]?.partitions[0]?.committedOffset;
+  };
+
+  beforeEach(async () => {
+    await test.connect().ask(FindCoordinator, 3, { key: 'g', keyType: 0 });
+    expect(await commit()).toBe(0);
+    const { configRepository } = test.broker.services;
+    await configRepository.change({ type: 'topic', name: 't' }, () => ({ 'cleanup.policy': 'compact' }));
+    await test.store.openSession().set(paths.topicConfig('t'), encodeConfig({ 'retention.ms': '5' }), 'any');
+    expect(configRepository.logConfig('t').cleanupPolicy).toEqual(['compact']);
+  });
+
+  it('has its own configs and no offsets, when UpdateMetadata tells of it', async () => {
+    const { cluster, commands, configRepository } = test.broker.services;
+    const { controllerId, controllerEpoch, brokers } = cluster;
+    const partitions = [{ ...cluster.partition('t', 0)!, topicId: ID }];
+    const liveBrokers = [...brokers.values()];
+    await commands.updateMetadata({ controllerId, controllerEpoch, brokerEpoch, liveBrokers, partitions });
+    expect(configRepository.topicOverrides('t')).toEqual({ 'retention.ms': '5' });
+    expect(await committed()).toBe(-1);
+  });
+
+  it('has them before a LeaderAndIsr opens its logs, and keeps what is committed from then on', async () => {
+    const { cluster, commands, configRepository, replicas } = test.broker.services;
+    const { controllerId, controllerEpoch, brokers } = cluster;
+    const { offlineReplicas, ...state } = { ...cluster.partition('t', 0)!, topicId: ID, partition: 1 };
+    const replica = { ...state, addingReplicas: [], removingReplicas: [], leaderRecoveryState: 0, isNew: true };
+    const header = { controllerId, controllerEpoch, brokerEpoch };
+    const outcome = await commands.leaderAndIsr({ ...header, partitions: [replica], liveLeaders: [] });
+    expect(outcome.partitions).toMatchObject([{ partition: 1, errorCode: 0 }]);
+    expect(configRepository.logConfig('t')).toMatchObject({ cleanupPolicy: ['delete'], retentionMs: 5 });
+    const opened = replicas.find('t', 1);
+    expect(isRefusal(opened) ? undefined : opened.log.config.retentionMs).toBe(5);
+    expect(await committed()).toBe(-1);
+    expect(await commit()).toBe(0);
+    const partitions = [0, 1].map((partition) => ({ ...state, partition, offlineReplicas }));
+    await commands.updateMetadata({ ...header, liveBrokers: [...brokers.values()], partitions });
+    expect(await committed()).toBe(7);
   });
 });
 

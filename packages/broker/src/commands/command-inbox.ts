@@ -1,12 +1,13 @@
 import { ErrorCode, ZERO_UUID } from '@millrace/protocol';
-import type {
-  CommandHeader,
-  CommandOutcome,
-  LeaderAndIsrCommand,
-  PartitionState,
-  ReplicaState,
-  StopReplicaCommand,
-  UpdateMetadataCommand,
+import {
+  type CommandHeader,
+  type CommandOutcome,
+  LEADER_OF_DELETED,
+  type LeaderAndIsrCommand,
+  type PartitionState,
+  type ReplicaState,
+  type StopReplicaCommand,
+  type UpdateMetadataCommand,
 } from '../cluster/broker-channel.ts';
 import type { ClusterImage, TopicImage } from '../cluster/cluster-image.ts';
 import { topicNameFault } from '../cluster/topic-name.ts';
@@ -24,6 +25,9 @@ interface CommandedPartition {
 }
 
 type Command = CommandHeader & { readonly partitions: readonly CommandedPartition[] };
+
+/** A command that tells what topics there are. */
+type ImageCommand = LeaderAndIsrCommand | UpdateMetadataCommand;
 
 /** The rooms that carry commands out. */
 export interface CommandRooms {
@@ -44,6 +48,8 @@ export interface CommandRooms {
 export class CommandInbox {
   readonly #rooms: CommandRooms;
   #controllerEpoch = -1;
+  /** By topic, the id of which a LeaderAndIsr has told while the image still shows another. */
+  readonly #newIds = new Map<string, string>();
   /** The command that is being carried out; the next one begins when it is done. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -54,6 +60,7 @@ export class CommandInbox {
   leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
     return this.#inTurn(command, async (legal) => {
       const { replicas, cluster } = this.#rooms;
+      this.#forgetReplaced(legal);
       const outcome = await replicas.leaderAndIsr(legal);
       // UpdateMetadata says the same, but behind this: a client that is refused here and asks who leads would be sent here once more.
       cluster.learn(legal.partitions.map((state) => ({ ...imageOf(state), offlineReplicas: this.#offline(state) })));
@@ -63,7 +70,9 @@ export class CommandInbox {
 
   updateMetadata(command: UpdateMetadataCommand): Promise<CommandOutcome> {
     return this.#inTurn(command, async (legal) => {
+      this.#forgetReplaced(legal);
       const { topics, deletedTopics } = this.#rooms.cluster.apply(legal);
+      for (const topic of topics) this.#newIds.delete(topic);
       this.#forget(deletedTopics);
       // Whoever is the controller one day must know what a topic allows, replicas here or not.
       const gone = new Set(deletedTopics);
@@ -95,6 +104,26 @@ export class CommandInbox {
 
   #offline({ topic, partition }: ReplicaState): readonly number[] {
     return this.#rooms.cluster.partition(topic, partition)?.offlineReplicas ?? [];
+  }
+
+  /**
+   * A topic with another id than the one that is known was made anew, and nobody has told of the deletion of the one before. What is kept
+   * of that one goes before anything is read or opened of the new one, and once: what is kept of that stays.
+   */
+  #forgetReplaced({ controllerEpoch, partitions }: ImageCommand): void {
+    const { cluster } = this.#rooms;
+    const replaced: string[] = [];
+    for (const { topic, topicId, leader } of partitions) {
+      const known = this.#newIds.get(topic) ?? cluster.topic(topic)?.id ?? ZERO_UUID;
+      if (known === topicId || known === ZERO_UUID || topicId === ZERO_UUID) continue;
+      // Said of one before, and come late.
+      if (leader === LEADER_OF_DELETED || cluster.isDeleted(topicId, controllerEpoch)) continue;
+      this.#newIds.set(topic, topicId);
+      replaced.push(topic);
+    }
+    if (replaced.length === 0) return;
+    this.#rooms.logger.info({ topics: replaced }, 'Topics were deleted and made anew without this broker being told');
+    this.#forget(replaced);
   }
 
   #forget(topics: readonly string[]): void {

@@ -36,8 +36,8 @@ function tell(controllerEpoch: number, ids: Readonly<Record<string, string>>): v
   cluster.apply({ controllerId: 1, controllerEpoch, brokerEpoch: -1, liveBrokers: [], partitions });
 }
 
-async function make(name: string): Promise<void> {
-  await store.create(paths.topic(name), encodeTopic(`${name}AAAAAAAAAAAAAAAAAAA`, [settledAssignment([1])]));
+async function make(name: string, id: string): Promise<void> {
+  await store.create(paths.topic(name), encodeTopic(id, [settledAssignment([1])]));
 }
 
 const takeOver = (epoch: number) => store.set(paths.controllerEpoch, Buffer.from(String(epoch)), 'any');
@@ -52,7 +52,7 @@ beforeEach(async () => {
   meanwhile = () => {};
   goneTopics = new GoneTopics({ store, cluster, clock, logger: silentLogger, inbox });
   goneTopics.start();
-  await make('kept');
+  await make('kept', 'K');
   tell(1, { kept: 'K', lost: 'L' });
 });
 afterEach(() => goneTopics.stop());
@@ -96,9 +96,41 @@ describe('topics whose deletion a broker was not told of', () => {
   });
 });
 
+describe('a topic of the name that was made since', () => {
+  it('is another, and the one before is forgotten', async () => {
+    await make('lost', 'M');
+    await goneTopics.load();
+    expect(forgotten).toEqual(['lost']);
+  });
+
+  it('is not forgotten for the one before, which a server of the store still has', async () => {
+    await make('lost', 'L');
+    const get = store.get.bind(store);
+    let isBehind = true;
+    store.get = async (path) => {
+      const node = await get(path);
+      const old = { ...node, data: encodeTopic('old', [settledAssignment([1])]) };
+      return isBehind && path === paths.topic('lost') ? old : node;
+    };
+    const multi = store.multi.bind(store);
+    store.multi = (operations) => {
+      isBehind = false;
+      return multi(operations);
+    };
+    await goneTopics.load();
+    expect([isBehind, forgotten]).toEqual([false, []]);
+  });
+
+  it('cannot be told from the one before while nobody can read its node', async () => {
+    await store.create(paths.topic('lost'), Buffer.from('{'));
+    await goneTopics.load();
+    expect(forgotten).toEqual([]);
+  });
+});
+
 describe('a topic that was just made', () => {
   it('is not taken for a deleted one by a server of the store that has not heard of it', async () => {
-    await make('lost');
+    await make('lost', 'L');
     const children = store.children.bind(store);
     store.children = async (path) => (await children(path)).filter((name) => name !== 'lost');
     await goneTopics.load();
