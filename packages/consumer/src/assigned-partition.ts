@@ -1,6 +1,7 @@
 import { type BackoffSettings, backoffMs } from '@millrace/client';
 import { type Clock, invariant, type Random } from '@millrace/ports';
 import type { FetchedChunk } from './fetch/fetched-chunk.ts';
+import type { MemberIdentity } from './member-identity.ts';
 import type { AutoOffsetReset, TopicPartition } from './options.ts';
 
 /** How a partition comes to the offset at which it is read. */
@@ -71,6 +72,7 @@ export class AssignedPartition implements TopicPartition {
   #paused = false;
   #revoking = false;
   #held = false;
+  #lostAs: MemberIdentity | undefined;
   #ends: LogEnds = { highWatermark: NO_OFFSET, lastStableOffset: NO_OFFSET, logStartOffset: NO_OFFSET };
   #preferredReplica: { readonly nodeId: number; readonly untilMs: number } | undefined;
   #retryAtMs = 0;
@@ -164,6 +166,11 @@ export class AssignedPartition implements TopicPartition {
   /** About to be given up: nothing more is handed out. */
   get revoking(): boolean {
     return this.#revoking;
+  }
+
+  /** As whom the group's member had held the partition that is its no more; undefined while it is, and without a group. */
+  get lostAs(): MemberIdentity | undefined {
+    return this.#lostAs;
   }
 
   get highWatermark(): number {
@@ -432,7 +439,8 @@ export class AssignedPartition implements TopicPartition {
   }
 
   /** The partition is no longer this consumer's: answers and completions that are still to come find another version. */
-  drop(): void {
+  drop(heldAs: MemberIdentity | undefined): void {
+    this.#lostAs = heldAs;
     this.#revoking = true;
     this.find({ from: 'end' });
   }

@@ -26,6 +26,7 @@ import type { RunOptions } from './reading/run-options.ts';
 import {
   type ConsumerGroupMetadata,
   inTransactions,
+  isOfGoneGeneration,
   type TransactionalRunOptions,
 } from './reading/transactional-run.ts';
 import { ConsumerRecord, decodeRecord } from './record.ts';
@@ -153,13 +154,14 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   }
 
   /**
-   * As whom offsets are committed, for a producer that commits them in a transaction.
+   * As whom offsets are committed, for a producer that commits them in a transaction. When partitions are lost while a loop or a handler has
+   * something of them in hand, it stays what it was until that asks for more, so that brokers refuse offsets that may be others' by then.
    * @throws ConsumerError `CONSUMER_NO_GROUP` without a groupId
    */
   get groupMetadata(): ConsumerGroupMetadata {
     const { groupId, groupInstanceId } = this.#engine.settings;
     if (groupId === undefined) throw noGroup('tell of its group');
-    const { memberId, generationId } = this.#engine.membership?.identity() ?? { memberId: '', generationId: -1 };
+    const { memberId, generationId } = this.#engine.readAs;
     return { groupId, memberId, generationId, groupInstanceId };
   }
 
@@ -226,8 +228,12 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   async run(options: RunOptions<K, V> | TransactionalRunOptions<K, V>): Promise<void> {
     const { random } = this.#client.settings;
     if (!isTransactional(options)) return startRun(this.#engine, random, options);
-    const inOrder = inTransactions(options, this.#engine.settings, () => this.groupMetadata);
-    return startRun(this.#engine, random, inOrder);
+    const { settings } = this.#engine;
+    const inOrder = inTransactions(options, settings, {
+      metadata: () => this.groupMetadata,
+      refused: (errorCode, identity) => void this.#engine.membership?.refused(errorCode, identity),
+    });
+    return startRun(this.#engine, random, inOrder, isOfGoneGeneration);
   }
 
   /**

@@ -7,6 +7,7 @@ import { consumerClosed, invalidState, messageOf, noGroup, notAssigned, nothingA
 import { GroupMembership } from './group/membership.ts';
 import { checkTopicName, Subscription } from './group/subscription.ts';
 import { TopicWatch } from './group/topic-watch.ts';
+import { type MemberIdentity, NOBODY } from './member-identity.ts';
 import { MissingTopics } from './missing-topics.ts';
 import { OffsetCommitter, type OffsetToCommit } from './offsets/offset-committer.ts';
 import type { ConsumerSettings, TopicPartition } from './options.ts';
@@ -74,6 +75,8 @@ export class ConsumerEngine {
   #subscription: Subscription | undefined;
   #topicWatch: TopicWatch | undefined;
   #assignedByHand = false;
+  /** As whom it was in its group before it unsubscribed. */
+  #joinedBefore: MemberIdentity | undefined;
   #hasBeenAssigned = false;
   #isRunning = false;
   #autoCommitTimer: Timer | undefined;
@@ -111,6 +114,7 @@ export class ConsumerEngine {
       added: (states) => this.flow.added(states),
       wake: () => this.flow.wake(),
       member: () => ({ memberId: this.membership?.memberId ?? '', generationId: this.membership?.generationId ?? -1 }),
+      joinedAs: () => (this.#assignedByHand ? undefined : this.membership?.joinedAs),
     });
     this.membership = this.#newMembership();
     this.#watch = new PollWatch(this.delivery, ports.clock, settings.maxPollIntervalMs, (why) => this.#stuck(why));
@@ -181,6 +185,16 @@ export class ConsumerEngine {
     return this.#subscription?.topics() ?? [];
   }
 
+  /**
+   * As whom the offsets of what readers have in hand are committed in a transaction. Not always as what the consumer is now: it joins again
+   * while they work, and what was lost meanwhile must be refused for who read it, as others may have it.
+   */
+  get readAs(): MemberIdentity {
+    for (const { state } of this.delivery.leases) if (state.lostAs !== undefined) return state.lostAs;
+    if (this.#assignedByHand) return NOBODY;
+    return this.membership?.joinedAs ?? this.#joinedBefore ?? NOBODY;
+  }
+
   /** Whether the group gives the partitions, rather than a list made by hand. */
   get isSubscribed(): boolean {
     return this.#subscription !== undefined;
@@ -236,6 +250,7 @@ export class ConsumerEngine {
     this.keeper.remove(this.partitions);
     this.#assignedByHand = false;
     this.#hasBeenAssigned = false;
+    this.#joinedBefore = this.membership?.joinedAs ?? this.#joinedBefore;
     this.membership = this.#newMembership();
     this.committer?.goOn();
   }
@@ -370,7 +385,7 @@ export class ConsumerEngine {
       settings: this.settings,
       coordinator,
       groupId,
-      identity: () => this.membership?.identity() ?? { memberId: '', generationId: -1 },
+      identity: () => this.membership?.identity() ?? NOBODY,
       fenced: (errorCode, identity) => this.membership?.refused(errorCode, identity) ?? true,
     });
   }

@@ -163,6 +163,16 @@ export function commitOfLost(groupId: string, topic: string, partition: number):
   );
 }
 
+/** A batch that was handled in a transaction, which is aborted then. */
+export function handledAfterLoss(topic: string, partition: number): ConsumerError {
+  return new ConsumerError(
+    'CONSUMER_COMMIT_FAILED',
+    `Cannot commit the transaction of a batch: partition ${partition} of "${topic}" is no longer this consumer's, and its new owner handles the ` +
+      'batch. Handle batches faster, or raise maxPollIntervalMs or sessionTimeoutMs',
+    { topic, partition },
+  );
+}
+
 export function rebalanceInProgress(groupId: string): ConsumerError {
   return new ConsumerError(
     'CONSUMER_REBALANCE_IN_PROGRESS',

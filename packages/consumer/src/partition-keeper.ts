@@ -4,6 +4,7 @@ import { AssignedPartition, type OffsetLookup } from './assigned-partition.ts';
 import type { TopicPartitionMap } from './assignors/assignor.ts';
 import { rebalanceChannel } from './diagnostics.ts';
 import { ConsumerError, messageOf } from './errors.ts';
+import type { MemberIdentity } from './member-identity.ts';
 import { isOfGoneTopic, type OffsetCommitter, type OffsetToCommit } from './offsets/offset-committer.ts';
 import type { ConsumerSettings, RebalanceListener, TopicPartition } from './options.ts';
 import type { PartitionTable } from './partition-table.ts';
@@ -32,6 +33,8 @@ export interface PartitionKeeperContext {
   /** There are partitions that can be handed out or fetched. */
   wake(): void;
   member(): { memberId: string; generationId: number };
+  /** As whom partitions were held; undefined where no group gives them. */
+  joinedAs(): MemberIdentity | undefined;
 }
 
 /**
@@ -130,7 +133,7 @@ export class PartitionKeeper {
       const state = table.get(topic, partition);
       if (state === undefined) continue;
       table.delete(topic, partition);
-      state.drop();
+      state.drop(this.#context.joinedAs());
     }
   }
 

@@ -17,7 +17,7 @@ import {
   wholeNumber,
 } from '@millrace/client/internal';
 import type { Random } from '@millrace/ports';
-import { ProducerError } from './errors.ts';
+import { AbortableTransactionError, ProducerError } from './errors.ts';
 import type { GroupMember } from './transactions/transaction.ts';
 import type { ConsumerGroupMetadata, TransactionOffset } from './transactions/transaction-transport.ts';
 
@@ -72,6 +72,26 @@ export function checkOffsets(offsets: readonly TransactionOffset[]): void {
   for (const [index, one] of offsets.entries()) {
     refuseIf('send offsets', faultOf(one, offsetShape, `offsets[${index}]`));
   }
+}
+
+/**
+ * A consumer's partitions may have gone to another between the records and their offsets, without whom it still is a member.
+ * @throws AbortableTransactionError
+ */
+export function checkHeld(
+  group: GroupMember | ConsumerGroupMetadata | string,
+  { groupId, generationId = -1 }: ConsumerGroupMetadata,
+  offsets: readonly TransactionOffset[],
+): void {
+  const held = typeof group === 'object' && 'assignment' in group ? group.assignment : undefined;
+  if (held === undefined || generationId < 0) return;
+  const lost = offsets.find(
+    (one) => !held.some((each) => each.topic === one.topic && each.partition === one.partition),
+  );
+  if (lost === undefined) return;
+  throw new AbortableTransactionError(
+    `Cannot commit offsets of group '${groupId}' in the transaction, which must be aborted: partition ${lost.partition} of topic '${lost.topic}' is not the consumer's any more`,
+  );
 }
 
 /** @throws ProducerError `PRODUCER_INVALID_ARGUMENT` */

@@ -2,7 +2,7 @@ import type { Logger } from '@millrace/client';
 import type { Clock, Timer } from '@millrace/ports';
 import { ErrorCode, Heartbeat } from '@millrace/protocol';
 import type { Coordinator } from '../cluster-port.ts';
-import type { MemberIdentity } from '../offsets/offset-committer.ts';
+import type { MemberIdentity } from '../member-identity.ts';
 import { coordinatorMoved } from '../offsets/offset-queries.ts';
 import type { ConsumerSettings } from '../options.ts';
 

@@ -14,7 +14,7 @@ import type { Assignor, TopicPartitionMap } from '../assignors/assignor.ts';
 import { withoutPartitionsInMotion } from '../assignors/sticky.ts';
 import type { Coordinator } from '../cluster-port.ts';
 import { ConsumerError, messageOf } from '../errors.ts';
-import type { MemberIdentity } from '../offsets/offset-committer.ts';
+import { type MemberIdentity, NOBODY } from '../member-identity.ts';
 import { coordinatorMoved } from '../offsets/offset-queries.ts';
 import type { ConsumerSettings, TopicPartition } from '../options.ts';
 import { Heartbeats } from './heartbeats.ts';
@@ -98,6 +98,7 @@ export class GroupMembership {
   #state: MembershipState = 'out';
   #memberId = '';
   #generationId = -1;
+  #joinedAs: MemberIdentity | undefined;
   #assignor: Assignor | undefined;
   /** Set to have the member join again. */
   #rejoinReason: string | undefined;
@@ -137,9 +138,17 @@ export class GroupMembership {
     return this.#assignor?.name;
   }
 
-  /** As whom to commit. */
+  /** As whom it last was in a generation of the group, whether it still is; undefined before it has been. */
+  get joinedAs(): MemberIdentity | undefined {
+    return this.#joinedAs;
+  }
+
+  /**
+   * As whom to commit. One that is out commits as what it was, and is refused: offsets of nobody are taken from anybody where the group
+   * has no member, and in a transaction wherever (Java's `ConsumerCoordinator.groupMetadata` stays as it was, too).
+   */
   identity(): MemberIdentity {
-    return { memberId: this.#generationId < 0 ? '' : this.#memberId, generationId: this.#generationId };
+    return this.#joinedAs ?? NOBODY;
   }
 
   /** Joins the group, and stays in it until {@link stop}. */
@@ -190,6 +199,8 @@ export class GroupMembership {
    * false when its generation was just about to end anyway, or has ended.
    */
   refused(errorCode: number, identity: MemberIdentity): boolean {
+    // It is out already, and comes back as somebody else.
+    if (this.#generationId < 0 && isSame(identity, this.#joinedAs)) return true;
     if (identity.generationId !== this.#generationId || identity.memberId !== this.#memberId) return false;
     // The answer to the JoinGroup that is under way tells more.
     if (this.#state === 'joining') return false;
@@ -349,6 +360,7 @@ export class GroupMembership {
     }
     this.#memberId = response.memberId;
     this.#generationId = response.generationId;
+    this.#joinedAs = { memberId: response.memberId, generationId: response.generationId };
     this.#lost = undefined;
     this.#held = new AbortController();
     await this.#sync(response);
@@ -491,6 +503,10 @@ export class GroupMembership {
     this.#context.logger.error({ groupId: this.#context.groupId, err: error }, error.message);
     this.#context.hooks.failed(error);
   }
+}
+
+function isSame(one: MemberIdentity, other: MemberIdentity | undefined): boolean {
+  return one.memberId === other?.memberId && one.generationId === other.generationId;
 }
 
 /** Errors of others are thrown by user code or are bugs: trying again would hide them. */

@@ -13,6 +13,7 @@ import { ErrorCode, errorInfo, OffsetCommit, type OffsetCommitResponse } from '@
 import type { Coordinator } from '../cluster-port.ts';
 import { commitChannel } from '../diagnostics.ts';
 import { commitFenced, rebalanceInProgress } from '../errors.ts';
+import type { MemberIdentity } from '../member-identity.ts';
 import type { ConsumerSettings, TopicPartition } from '../options.ts';
 import { coordinatorMoved } from './offset-queries.ts';
 
@@ -23,12 +24,6 @@ export interface OffsetToCommit extends TopicPartition {
   readonly leaderEpoch?: number | undefined;
   /** A note that is kept with the offset. */
   readonly metadata?: string | undefined;
-}
-
-/** As whom a member commits. Outside of a group's generations: generation -1 and no member. */
-export interface MemberIdentity {
-  readonly memberId: string;
-  readonly generationId: number;
 }
 
 /** What the committer works with. */

@@ -47,6 +47,14 @@ export class ConsumerBatch<K = Buffer, V = Buffer> implements Iterable<ConsumerR
   }
 
   /**
+   * Whether the partition is this consumer's no more, nor will be as it was: its group may have given it to others, who handle the batch as
+   * well. A transaction with anything of it has to be aborted.
+   */
+  get lost(): boolean {
+    return this.#lease.state.lostAs !== undefined;
+  }
+
+  /**
    * Says that the records up to this one are processed, so that they are committed even if the rest of the batch fails. Not
    * needed otherwise: a batch is processed when its handler is done.
    * @throws ConsumerError `CONSUMER_INVALID_ARGUMENT` for what is no record of this batch

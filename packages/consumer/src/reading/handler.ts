@@ -46,6 +46,8 @@ export interface HandlerSettings {
   readonly counts: HandlingCounts;
   readonly groupId: string | undefined;
   readonly retry: HandlerRetry | undefined;
+  /** Whether the handler is called again whatever `retry` says. */
+  readonly isNobodysFailure: (error: unknown) => boolean;
   readonly deadLetters: DeadLetters | undefined;
 }
 
@@ -99,18 +101,20 @@ export class Handler<T> {
 
   /** Tries again, sends to the dead letters, or gives up: as it was configured. */
   async #failed(subject: T, lease: Lease, firstError: unknown): Promise<void> {
-    const { clock, random, retry, deadLetters, counts } = this.#settings;
+    const { clock, random, retry, deadLetters, counts, isNobodysFailure } = this.#settings;
     let error = firstError;
     let attempts = 1;
     const backoff = new Backoff(backoffOf(retry), random);
     counts.handlerFailures += 1;
-    while (retry !== undefined && attempts <= retry.retries && (retry.isRetriable ?? isRetriable)(error)) {
+    for (;;) {
+      const isCounted = !isNobodysFailure(error);
+      if (isCounted && !isWorthAnother(retry, attempts, error)) break;
       if (lease.cancelled) throw new HandlingCancelled();
       const waitMs = backoff.next();
       this.#warnOfRetry(this.#describe(subject), error, attempts, waitMs);
       await sleep(clock, waitMs, lease.signal).catch(() => {});
       if (lease.cancelled) throw new HandlingCancelled();
-      attempts += 1;
+      if (isCounted) attempts += 1;
       counts.handlerRetries += 1;
       const again = await this.#callAgain(subject, lease);
       if (again === undefined) return;
@@ -224,8 +228,14 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
-/** The same bytes decode no better the second time, unless somebody has to be asked for how. */
-/** Whether another call may help, where nobody else says. */
+function isWorthAnother(retry: HandlerRetry | undefined, attempts: number, error: unknown): boolean {
+  return retry !== undefined && attempts <= retry.retries && (retry.isRetriable ?? isRetriable)(error);
+}
+
+/**
+ * Whether another call may help, where nobody else says: the same bytes decode no better the second time, unless somebody has to be asked
+ * for how.
+ */
 export function isRetriable(error: unknown): boolean {
   return !(error instanceof ConsumerError && error.code === 'CONSUMER_DESERIALIZER_FAILED' && !error.retriable);
 }

@@ -12,8 +12,16 @@ import { Runner, type Work } from './runner.ts';
 /** How many partitions are handled at once, where nothing is said. */
 const CONCURRENCY_DEFAULT = 16;
 
-/** Starts handlers; see `Consumer.run`. */
-export async function startRun<K, V>(engine: ConsumerEngine, random: Random, options: RunOptions<K, V>): Promise<void> {
+/**
+ * Starts handlers; see `Consumer.run`.
+ * @param isNobodysFailure of what a handler threw: it is called again, however often
+ */
+export async function startRun<K, V>(
+  engine: ConsumerEngine,
+  random: Random,
+  options: RunOptions<K, V>,
+  isNobodysFailure: (error: unknown) => boolean = () => false,
+): Promise<void> {
   refuseContradictions(options);
   const { concurrency = CONCURRENCY_DEFAULT, deadLetter, deadLetterTopic, signal } = options;
   const { logger, clock } = engine;
@@ -27,6 +35,7 @@ export async function startRun<K, V>(engine: ConsumerEngine, random: Random, opt
     counts: engine.handling,
     groupId,
     retry: options.retry,
+    isNobodysFailure,
     deadLetters:
       deadLetter === undefined || deadLetterTopic === undefined
         ? undefined

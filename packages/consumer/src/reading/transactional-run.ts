@@ -1,7 +1,9 @@
 import { KafkaError } from '@millrace/client';
+import { ErrorCode } from '@millrace/protocol';
 import type { RecordHeaderInput } from '@millrace/records';
 import { transactionalRunOptionsFault } from '../arguments.ts';
-import { ConsumerError } from '../errors.ts';
+import { ConsumerError, handledAfterLoss } from '../errors.ts';
+import type { MemberIdentity } from '../member-identity.ts';
 import type { ConsumerSettings, TopicPartition } from '../options.ts';
 import type { ConsumerBatch } from './consumer-batch.ts';
 import { isRetriable } from './handler.ts';
@@ -52,32 +54,86 @@ export interface TransactionalRunOptions<K = Buffer, V = Buffer>
   extends Pick<RunOptions<K, V>, 'batchRecordsMax' | 'retry' | 'signal'> {
   /**
    * Called for each batch, in a transaction that commits the batch's offsets as well when it is done. When it throws, or the commit
-   * fails, the transaction is aborted: nothing of it is seen, and the batch is handled again (`retry`), by this consumer or by another.
+   * fails, the transaction is aborted: nothing of it is seen, and the batch is handled again (`retry`), by this consumer or by another. A
+   * rebalance that comes between is no failure: what the consumer still has is handled again, whatever `retry` says.
    */
   readonly eachBatch: (batch: ConsumerBatch<K, V>, context: TransactionalContext) => unknown;
   readonly transactionalProducer: TransactionalProducer;
 }
 
+/** The consumer's membership, as far as its transactions have to do with it. */
+export interface TransactionalMember {
+  /** As whom the batch in hand is committed. */
+  metadata(): ConsumerGroupMetadata;
+  /** The group's coordinator has refused to take offsets of this identity. */
+  refused(errorCode: number, identity: MemberIdentity): void;
+}
+
+/** What the group's coordinator says to one whose generation is over, or who is none of its members. */
+const GONE: ReadonlySet<number> = new Set([
+  ErrorCode.ILLEGAL_GENERATION,
+  ErrorCode.UNKNOWN_MEMBER_ID,
+  ErrorCode.FENCED_INSTANCE_ID,
+]);
+
 /** Batches handled in transactions, as a run that knows nothing of them. One at a time: a producer has one transaction at a time. */
 export function inTransactions<K, V>(
   options: TransactionalRunOptions<K, V>,
   settings: ConsumerSettings,
-  member: () => ConsumerGroupMetadata,
+  member: TransactionalMember,
 ): RunOptions<K, V> {
   const { eachBatch, transactionalProducer, retry, ...others } = options;
   refuseContradictions(settings, others, transactionalRunOptionsFault(options));
   const handle = (batch: ConsumerBatch<K, V>, context: HandlerContext): PromiseLike<void> =>
     transactionalProducer.transaction(async (transaction) => {
-      // As it is now: if it is given up while the batch is handled, the offsets are refused, and all of it is aborted.
-      const group = member();
+      // A producer may be long in beginning, and a handler in its work; others may have handled the batch since.
+      refuseLost(batch);
       await eachBatch(batch, { signal: context.signal, transaction });
-      const { topic, partition, nextOffset: offset, records } = batch;
-      const leaderEpoch = records[records.length - 1]?.leaderEpoch;
-      await transaction.sendOffsets(group, [{ topic, partition, offset, leaderEpoch }]);
+      refuseLost(batch);
+      // As who it is now: over all generations since it read the batch the partition has been its own.
+      await commitWith(transaction, batch, member);
     });
   const mayHelp = retry?.isRetriable ?? isRetriable;
   const again = retry && { ...retry, isRetriable: (error: unknown) => !isOver(error) && mayHelp(error) };
   return { ...others, eachBatch: handle, concurrency: 1, retry: again };
+}
+
+/**
+ * Whether a transaction was refused because the group has gone on without who began it: nobody's failure. Where it has kept the partition,
+ * it handles the batch again as who it is by then; where it has not, it is about to hear of it.
+ */
+export function isOfGoneGeneration(error: unknown): boolean {
+  const code = goneCode(error);
+  return code !== undefined && code !== ErrorCode.FENCED_INSTANCE_ID;
+}
+
+async function commitWith<K, V>(
+  transaction: ConsumerTransaction,
+  batch: ConsumerBatch<K, V>,
+  member: TransactionalMember,
+): Promise<void> {
+  const { topic, partition, nextOffset: offset, records } = batch;
+  const leaderEpoch = records[records.length - 1]?.leaderEpoch;
+  const metadata = member.metadata();
+  try {
+    await transaction.sendOffsets(metadata, [{ topic, partition, offset, leaderEpoch }]);
+  } catch (error) {
+    const code = goneCode(error);
+    if (code !== undefined) member.refused(code, metadata);
+    throw error;
+  }
+}
+
+function refuseLost<K, V>(batch: ConsumerBatch<K, V>): void {
+  if (batch.lost) throw handledAfterLoss(batch.topic, batch.partition);
+}
+
+/** What the producer makes of the coordinator's answer is its own error, of which that is the cause. */
+function goneCode(error: unknown): number | undefined {
+  for (let cause = error; cause instanceof KafkaError; cause = cause.cause) {
+    if (cause.errorCode !== undefined && GONE.has(cause.errorCode)) return cause.errorCode;
+  }
+  return undefined;
 }
 
 /** A producer that has been fenced has no transaction any more, however often it is asked. */

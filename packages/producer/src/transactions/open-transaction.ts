@@ -1,5 +1,5 @@
 import { takeNoMore } from '@millrace/client/internal';
-import { checkOffsets, groupOf, surplus } from '../arguments.ts';
+import { checkHeld, checkOffsets, groupOf, surplus } from '../arguments.ts';
 import { noTransaction } from '../errors.ts';
 import type { ProducerRecord, RecordMetadata } from '../record.ts';
 import type { Transaction } from './transaction.ts';
@@ -32,6 +32,7 @@ export function openTransaction<K, V>(
       part('commit offsets', async () => {
         const member = groupOf(group);
         checkOffsets(offsets);
+        checkHeld(group, member, offsets);
         await transactions.sendOffsets(member, offsets);
       }),
     commit: async () => {

@@ -4,6 +4,8 @@ import type { ConsumerGroupMetadata, TransactionOffset } from './transaction-tra
 /** A consumer, as far as a transaction needs to know it. */
 export interface GroupMember {
   readonly groupMetadata: ConsumerGroupMetadata;
+  /** The partitions that it reads; where it says so, offsets of others are not committed for it. */
+  readonly assignment?: readonly { readonly topic: string; readonly partition: number }[] | undefined;
 }
 
 /**
