@@ -25,6 +25,7 @@ interface Changes {
   creationRateMax?: number;
   perAddressMax?: number;
   addressRateMax?: number;
+  addressRates?: Record<string, number>;
   listeners?: Record<string, { connectionsMax?: number; creationRateMax?: number }>;
 }
 
@@ -37,7 +38,7 @@ const limitsOf = (changes: Changes): ConnectionLimits => ({
   },
   listener: (name) => ({ connectionsMax: NONE, creationRateMax: NONE, ...changes.listeners?.[name] }),
   perAddressMax: () => changes.perAddressMax ?? NONE,
-  addressRateMax: () => changes.addressRateMax ?? NONE,
+  addressRateMax: (address) => changes.addressRates?.[address] ?? changes.addressRateMax ?? NONE,
 });
 
 /** Connections without sockets, and what became of them. */
@@ -154,6 +155,24 @@ describe('connections that come too fast', () => {
     await clock.advance(1000);
     expect(states(visitors)).toEqual({ in: 20, refused: 20 });
     expect(states([come(), come()])).toEqual({ in: 2 });
+  });
+
+  it('from one address keep nobody else out, on its own listener or on that of brokers, however many they are', async () => {
+    const { come, admission, clock } = hall({ addressRates: { flood: 1 } }, 'BROKER');
+    const flood = Array.from({ length: 2000 }, () => come('CLIENT', 'flood'));
+    expect(states(flood)).toEqual({ in: 10, waiting: 511, refused: 1479 });
+    expect([come('BROKER', 'peer').state, come('BROKER', 'flood').state]).toEqual(['in', 'refused']);
+    expect(states(Array.from({ length: 100 }, () => come('CLIENT', 'other')))).toEqual({ in: 100 });
+    expect(admission.stats()).toEqual({ admitted: 111, waiting: 511 });
+    await clock.advance(1000);
+    expect(states(flood)).toEqual({ in: 10, refused: 1990 });
+    expect(admission.stats()).toEqual({ admitted: 111, waiting: 0 });
+  });
+
+  it('from one address take no turn from others, and no place among those who wait for theirs', () => {
+    const { come } = hall({ creationRateMax: 2, addressRates: { flood: 1 } });
+    expect(states(Array.from({ length: 1000 }, () => come('CLIENT', 'flood')))).toMatchObject({ in: 10 });
+    expect(states(Array.from({ length: 20 }, () => come('CLIENT', 'other')))).toEqual({ in: 10, waiting: 10 });
   });
 
   it('to the listener of brokers wait for its own rate alone', () => {

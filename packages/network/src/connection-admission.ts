@@ -58,10 +58,14 @@ const BURST_SECONDS = 10;
 const THROTTLE_MS_MAX = 1000;
 /** Connections that wait to be let in, of each listener: as many as a system holds ready by default. */
 const WAITING_MAX = 511;
+/** Connections beyond the rate of their address that are held before they are closed, of all listeners; the next are closed at once. */
+const THROTTLED_MAX = 511;
 /** Addresses whose rate is remembered. */
 const ADDRESSES_MAX = 10_000;
 /** How soon at the latest the rate is asked again whether the next one may come in. */
 const LOOK_MS_MAX = 1000;
+
+const BEYOND_ADDRESS_RATE = 'more connections have come from it than its quota connection_creation_rate lets in';
 
 class Rate {
   #tokens = Number.POSITIVE_INFINITY;
@@ -143,11 +147,21 @@ export class ConnectionAdmission {
       candidate.refuse(`max.connections.per.ip=${hereMax} is reached`);
       return;
     }
-    if (room.waiting.size + this.#throttled.size >= WAITING_MAX) {
+    // Asked before anything else is: whoever comes too often takes no place and no turn from those who do not.
+    const throttleMs = this.#addressMissingMs(address);
+    if (throttleMs > 0 && this.#throttled.size >= THROTTLED_MAX) {
+      candidate.refuse(BEYOND_ADDRESS_RATE);
+      return;
+    }
+    if (throttleMs === 0 && room.waiting.size >= WAITING_MAX) {
       candidate.refuse(`${WAITING_MAX} connections wait already`);
       return;
     }
     this.#byAddress.set(address, here + 1);
+    if (throttleMs > 0) {
+      this.#throttle(candidate, throttleMs);
+      return;
+    }
     room.waiting.add(candidate);
     this.#letIn(room);
     if (!room.waiting.has(candidate) || room.waiting.size > 1) return;
@@ -213,20 +227,19 @@ export class ConnectionAdmission {
   #take(room: Room, candidate: Candidate): void {
     room.rate.take();
     this.#rate.take();
-    const missingMs = this.#addressMissingMs(candidate.address);
-    if (missingMs > 0) {
-      const waitMs = Math.min(missingMs, THROTTLE_MS_MAX);
-      const refuse = (): void => {
-        this.#throttled.delete(candidate);
-        candidate.refuse(`more connections have come from it than its quota connection_creation_rate lets in`);
-      };
-      this.#throttled.set(candidate, this.#clock.schedule(waitMs, refuse));
-      return;
-    }
     room.count += 1;
     this.#admitted.add(candidate);
     candidate.admit();
     if (this.#admitted.size > this.#limits.connectionsMax) this.#makeRoom(room);
+  }
+
+  /** Held in silence, so that coming again at once gains nothing, and closed then. */
+  #throttle(candidate: Candidate, missingMs: number): void {
+    const refuse = (): void => {
+      this.#throttled.delete(candidate);
+      candidate.refuse(BEYOND_ADDRESS_RATE);
+    };
+    this.#throttled.set(candidate, this.#clock.schedule(Math.min(missingMs, THROTTLE_MS_MAX), refuse));
   }
 
   /** Others make room for who is protected. */
