@@ -27,7 +27,7 @@ let pair: Pair;
 let foreign: Pair;
 let clock: ManualClock;
 /** What the provider tells, how often it was asked, and whether it can be reached. */
-let provider: { keys: object[]; asked: number; isUp: boolean };
+let provider: { keys: object[]; asked: number; isUp: boolean; holdsBack?: Promise<void> };
 
 beforeAll(async () => {
   [pair, foreign] = await Promise.all([generateKeyPair('RS256'), generateKeyPair('RS256')]);
@@ -55,11 +55,16 @@ const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).to
 const unsecured = (payload: object, header: object = { alg: 'none' }): string =>
   `${encoded(header)}.${encoded(payload)}.`;
 
+/** A token whose key nobody has, so that nobody comes to look at its signature. */
+const madeUp = (kid: string): string => `${encoded({ alg: 'RS256', kid })}.${encoded(claims())}.AAAA`;
+
 function check(settings: SignedTokens | UnsecuredTokens = SIGNED): CheckToken {
   const loadKeys = async (): Promise<unknown> => {
     provider.asked += 1;
     if (!provider.isUp) throw new Error('no route to the provider');
-    return { keys: provider.keys };
+    const { keys, holdsBack } = provider;
+    await holdsBack;
+    return { keys };
   };
   return tokenCheck(settings, { clock, logger: silentLogger, loadKeys });
 }
@@ -161,6 +166,51 @@ describe('OAUTHBEARER with a provider', () => {
     await clock.advance(10_001);
     for (let times = 0; times < 50; times += 1) await login(await signed(claims(), pair.privateKey, 'made-up'), using);
     expect(provider.asked).toBe(asked + 1);
+  });
+
+  it('takes no key for missing, whoever asks for how many, while the provider cannot be reached', async () => {
+    const using = check();
+    await login(await signed(claims()), using);
+    await clock.advance(10_001);
+    provider.isUp = false;
+    const renewed = (): Promise<string> => signed(claims(), foreign.privateKey, 'k2');
+    expect(await login(await renewed(), using)).toBe(INVALID);
+    for (let name = 0; name < 1100; name += 1) await login(madeUp(`x${name}`), using);
+    provider.isUp = true;
+    provider.keys = [...provider.keys, { ...(await exportJWK(foreign.publicKey)), kid: 'k2' }];
+    await clock.advance(100);
+    expect(await login(await renewed(), using)).toBe('alice');
+  });
+
+  it('takes no key for missing that was asked for while the keys were being read already', async () => {
+    const using = check();
+    await login(await signed(claims()), using);
+    await clock.advance(10_001);
+    const held = Promise.withResolvers<void>();
+    provider.holdsBack = held.promise;
+    const early = login(await signed(claims(), pair.privateKey, 'made-up'), using);
+    await expect.poll(() => provider.asked).toBe(2);
+    provider.keys = [...provider.keys, { ...(await exportJWK(foreign.publicKey)), kid: 'k2' }];
+    const late = login(await signed(claims(), foreign.privateKey, 'k2'), using);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    held.resolve();
+    expect(await Promise.all([early, late])).toEqual([INVALID, INVALID]);
+    await clock.advance(10_001);
+    expect(await login(await signed(claims(), foreign.privateKey, 'k2'), using)).toBe('alice');
+  });
+
+  it('finds a key that was missing a while ago, however many names are missing, and asks for none of absurd length', async () => {
+    const using = check();
+    await login(await signed(claims()), using);
+    await clock.advance(10_001);
+    const names = ['k2', ...Array.from({ length: 1100 }, (_, at) => `x${at}`)];
+    await Promise.all(names.map((name) => login(madeUp(name), using)));
+    expect(provider.asked).toBe(2);
+    provider.keys = [...provider.keys, { ...(await exportJWK(foreign.publicKey)), kid: 'k2' }];
+    await clock.advance(60_001);
+    await login(madeUp('x'.repeat(1001)), using);
+    expect(provider.asked).toBe(2);
+    expect(await login(await signed(claims(), foreign.privateKey, 'k2'), using)).toBe('alice');
   });
 
   it('refuses everybody while there are no keys, asks for them no more than the pause allows, and lets in then', async () => {
