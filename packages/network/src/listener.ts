@@ -23,7 +23,7 @@ import {
   type ServerConnectionHost,
   type ServerConnectionLimits,
 } from './server-connection.ts';
-import { distinguishedName } from './tls-principal.ts';
+import { certificateName } from './tls-principal.ts';
 import { TurnShare } from './turn-share.ts';
 
 /** How a {@link Listener} is set up. Everything but `handler` has a default. */
@@ -378,7 +378,11 @@ export class Listener {
     }
     // With SASL, the certificate was only checked: who somebody is, his login says.
     const isNamed = certificate !== undefined && socket.authorized && this.securityProtocol === 'SSL';
-    const subject = isNamed ? distinguishedName(certificate.subject) : undefined;
+    const subject = isNamed ? certificateName(certificate.raw) : undefined;
+    if (isNamed && subject === undefined) {
+      this.#tlsRefused(socket, 'the subject of its certificate cannot be read');
+      return;
+    }
     const name = subject === undefined ? undefined : (this.#options.principalOf ?? itself)(subject);
     if (subject !== undefined && name === undefined) {
       this.#tlsRefused(socket, `no rule of ssl.principal.mapping.rules applies to its certificate, ${subject}`);

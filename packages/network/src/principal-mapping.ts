@@ -1,18 +1,29 @@
+import { translatedPattern } from './principal-pattern.ts';
+
 /** One rule of `ssl.principal.mapping.rules`. */
 interface Rule {
-  readonly pattern: RegExp;
-  readonly replacement: string;
+  /** Fits the whole name, or does not. */
+  readonly fits: RegExp;
+  /** What of the name is replaced, as often as it is there. */
+  readonly replaced: RegExp;
+  /** Texts, and numbers of groups. */
+  readonly replacement: readonly (string | number)[];
+  /** The pattern fits nothing at all, which is everywhere in a name. */
+  readonly fitsNothing: boolean;
   readonly letters: 'L' | 'U' | undefined;
 }
 
 /** A certificate's name is no longer than this where it is held against rules: their expressions are an operator's, the name is not. */
 const NAME_LENGTH_MAX = 4096;
-/** What Java's regular expressions know and JavaScript's read otherwise. */
-const ONLY_JAVA = /\\[QEAZzG]|[*+?}]\+|\(\?[a-zA-Z]|\\p\{(?:javaL|Alpha|Lower|Upper|Digit|Alnum|Punct)/;
+/** Where lines end, the two languages' `.` and `$` differ; no honest name has such a character. */
+const LINE_ENDS = /[\n\r\u0085\u2028\u2029]/;
+/** Java finds nothing between the halves of such a character too, and tears it apart. */
+const IN_HALVES = /[\u{10000}-\u{10FFFF}]/u;
 
 /**
  * Reads `ssl.principal.mapping.rules` (`SslPrincipalMapper`): `DEFAULT`, or `RULE:pattern/replacement/` with `L` or `U` behind for small
- * or capital letters. The first whose pattern fits the whole name counts; undefined where none does.
+ * or capital letters. The first whose pattern fits the whole name counts; undefined where none does. As with Kafka the pattern is then
+ * replaced wherever it is found, in a name that fits `.*` twice: at its end there is nothing, which fits too.
  * @throws SyntaxError
  */
 export function principalMapping(text: string): (distinguishedName: string) => string | undefined {
@@ -21,13 +32,18 @@ export function principalMapping(text: string): (distinguishedName: string) => s
     if (name.length > NAME_LENGTH_MAX) return undefined;
     for (const rule of rules) {
       if (rule === 'DEFAULT') return name;
-      const match = rule.pattern.exec(name);
-      if (match === null) continue;
-      const mapped = rule.replacement.replace(/\$(\d)/g, (_, group: string) => match[Number(group)] ?? '');
-      return rule.letters === 'L' ? mapped.toLowerCase() : rule.letters === 'U' ? mapped.toUpperCase() : mapped;
+      if (LINE_ENDS.test(name) || (rule.fitsNothing && IN_HALVES.test(name))) return undefined;
+      if (rule.fits.test(name)) return mapped(name, rule);
     }
     return undefined;
   };
+}
+
+function mapped(name: string, { replaced, replacement, letters }: Rule): string {
+  const text = name.replace(replaced, (...match: (string | undefined)[]) =>
+    replacement.map((part) => (typeof part === 'string' ? part : (match[part] ?? ''))).join(''),
+  );
+  return letters === 'L' ? text.toLowerCase() : letters === 'U' ? text.toUpperCase() : text;
 }
 
 const RULE = /^RULE:((?:\\.|[^\\/])*)\/((?:\\.|[^\\/])*)\/([LU]?)\s*(?:,\s*|$)/;
@@ -48,12 +64,45 @@ function rulesOf(text: string): (Rule | 'DEFAULT')[] {
 }
 
 function ruleOf([, pattern = '', replacement = '', letters]: RegExpExecArray): Rule {
-  if (ONLY_JAVA.test(pattern)) {
-    throw new SyntaxError(`the pattern ${pattern} means something else in JavaScript than in Java`);
+  const { source, groups, unsteadyGroups } = translatedPattern(pattern);
+  const parts = replacementOf(replacement, groups);
+  const unsteady = parts.find((part) => typeof part === 'number' && unsteadyGroups.has(part));
+  if (unsteady !== undefined) {
+    throw new SyntaxError(
+      `the pattern ${pattern} repeats or excludes its group ${unsteady}, of which JavaScript and Java remember another part. Put a group around what is repeated, (?:) inside`,
+    );
   }
+  const fits = new RegExp(`^(?:${source})$`, 'u');
   return {
-    pattern: new RegExp(`^(?:${pattern.replaceAll('\\/', '/')})$`),
-    replacement: replacement.replaceAll('\\/', '/'),
+    fits,
+    fitsNothing: fits.test(''),
+    replaced: new RegExp(source, 'gu'),
+    replacement: parts,
     letters: letters === 'L' || letters === 'U' ? letters : undefined,
   };
+}
+
+/** As `Matcher.appendReplacement` reads it: `$n` with as many digits as there are groups for, and `\` before what means itself. */
+function replacementOf(replacement: string, groups: number): (string | number)[] {
+  const parts: (string | number)[] = [];
+  let rest = replacement;
+  while (rest !== '') {
+    const [text = '', escaped, digits] = /^(?:\\(.)|\$(\d+)|[^\\$]+)/su.exec(rest) ?? [];
+    if (text === '') throw new SyntaxError(`the replacement ${replacement} has a $ without a number: write \\$`);
+    const group = digits === undefined ? undefined : groupOf(digits, groups);
+    if (digits !== undefined && group === undefined) {
+      throw new SyntaxError(`the replacement ${replacement} names a group that its pattern does not have: $${digits}`);
+    }
+    parts.push(group === undefined ? (escaped ?? text) : Number(group));
+    rest = rest.slice(group === undefined ? text.length : group.length + 1);
+  }
+  return parts;
+}
+
+function groupOf(digits: string, groups: number): string | undefined {
+  for (let length = digits.length; length > 0; length -= 1) {
+    const head = digits.slice(0, length);
+    if (Number(head) <= groups && (length === 1 || head[0] !== '0')) return head;
+  }
+  return undefined;
 }

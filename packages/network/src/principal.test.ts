@@ -1,42 +1,81 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { principalMapping } from './principal-mapping.ts';
-import { distinguishedName } from './tls-principal.ts';
+import { certificateName, subjectName } from './tls-principal.ts';
+
+interface Named {
+  readonly bytes: string;
+  readonly name: string;
+}
+interface Mapped {
+  readonly rules: string;
+  readonly name: string;
+  readonly principal: string | null;
+}
+
+/** What Java 17 and Apache Kafka 3.9.1 answered; see `tools/principals`. */
+const java = JSON.parse(readFileSync(new URL('../fixtures/java-principals.json', import.meta.url), 'utf8')) as Readonly<
+  Record<'subjects' | 'certificates', Named[]> & Record<'rules' | 'refusedRules', Mapped[]>
+>;
 
 describe('the name of a certificate', () => {
-  it('is printed as Java prints it: the other way round, with every attribute, and identifiers where there are no names', () => {
-    // The subject of the certificate in Kafka 3.9.1's recorded login, as Node tells it.
-    const subject = 'C=DE\nO=mill\\, race\nOU=a\nOU=b\nCN=alice tls\nemailAddress=a@example.org';
-    expect(distinguishedName(subject)).toBe(
-      '1.2.840.113549.1.9.1=#160d61406578616d706c652e6f7267,CN=alice tls,OU=b,OU=a,O=mill\\, race,C=DE',
-    );
+  it.each(java.subjects)('is as Java prints the subject: $name', ({ bytes, name }) => {
+    expect(subjectName(Buffer.from(bytes, 'base64'))).toBe(name);
   });
 
-  it('keeps parts with several values together', () => {
-    expect(distinguishedName('O=x\nCN=a + UID=b')).toBe('CN=a+UID=b,O=x');
+  it.each(java.certificates)('is found in a certificate of openssl: $name', ({ bytes, name }) => {
+    expect(certificateName(Buffer.from(bytes, 'base64'))).toBe(name);
+  });
+
+  it('is what Kafka 3.9.1 was seen to give a principal', () => {
+    const seen = '1.2.840.113549.1.9.1=#160d61406578616d706c652e6f7267,CN=alice tls,OU=b,OU=a,O=mill\\, race,C=DE';
+    expect(java.subjects.map(({ name }) => name)).toContain(seen);
+  });
+
+  it('is none where the bytes are damaged, whatever they are, and nothing is read beyond them', () => {
+    const whole = Buffer.from(java.certificates[0]?.bytes ?? '', 'base64');
+    expect(certificateName(whole.subarray(0, 100))).toBeUndefined();
+    const flip = fc.record({ at: fc.nat(whole.length - 1), to: fc.nat(255), length: fc.nat(whole.length) });
+    fc.assert(
+      fc.property(flip, ({ at, to, length }) => {
+        const damaged = Buffer.from(whole.subarray(0, length));
+        damaged[at % Math.max(length, 1)] = to;
+        expect(['string', 'undefined']).toContain(typeof certificateName(damaged));
+      }),
+      { numRuns: 2000 },
+    );
   });
 });
 
 describe('ssl.principal.mapping.rules', () => {
-  const name = 'CN=kafka1.example.org,OU=Brokers,O=Example';
-
-  it.each<[string, string | undefined]>([
-    ['DEFAULT', name],
-    ['', name],
-    ['RULE:^CN=([^,.]+).*$/$1/', 'kafka1'],
-    ['RULE:^CN=([^,.]+).*$/$1/U', 'KAFKA1'],
-    ['RULE:^CN=([^,]+),OU=([^,]+),.*$/$2-$1/L', 'brokers-kafka1.example.org'],
-    ['RULE:^CN=other.*$/x/, RULE:^.*O=Example$/any/', 'any'],
-    ['RULE:CN=kafka1/x/', undefined],
-    ['RULE:^OU=.*$/x/,DEFAULT', name],
-    ['RULE:^CN=(.*?),OU=.*\\/?.*$/a\\/$1/', 'a/kafka1.example.org'],
-  ])('%j make it %j', (rules, expected) => {
-    expect(principalMapping(rules)(name)).toBe(expected);
+  it.each(java.rules)('$rules make $name $principal, as with Kafka', ({ rules, name, principal }) => {
+    expect(principalMapping(rules)(name) ?? null).toBe(principal);
   });
 
-  it.each(['RULE:abc', 'RULE:a/b/X', 'nonsense', 'RULE:\\Qa\\E/b/', 'RULE:a++/b/', 'RULE:(?i)a/b/', 'RULE:(/b/'])(
-    'that JavaScript does not read as Java does, or nobody, are refused: %s',
-    (rules) => {
+  it.each(java.refusedRules)(
+    'that JavaScript does not read as Java does, or nobody, are refused: $rules',
+    ({ rules }) => {
       expect(() => principalMapping(rules)).toThrow(SyntaxError);
     },
   );
+
+  it('names what it refuses', () => {
+    expect(() => principalMapping('RULE:^CN=(\\p{L}+)$/$1/')).toThrow('the pattern ^CN=(\\p{L}+)$ has \\p, which');
+    expect(() => principalMapping('RULE:CN=([a-z&&[^b]]+)/$1/')).toThrow('has && in a class, which');
+    expect(() => principalMapping('RULE:a*+b/x/')).toThrow('has *+, which');
+    expect(() => principalMapping('RULE:(?i)cn=a/x/')).toThrow('has (?i, which');
+  });
+
+  it('give nobody a name by a rule where lines end in it, for they end otherwise in Java', () => {
+    const mapping = principalMapping('RULE:CN=(.*)[^x]*/$1/,DEFAULT');
+    expect(mapping('CN=a')).toBe('a');
+    for (const end of ['\n', '\r', '\u0085', '\u2028']) expect(mapping(`CN=a${end}`)).toBeUndefined();
+  });
+
+  it('are blank where they are DEFAULT, may have blanks between, and hold for no name of absurd length', () => {
+    expect(principalMapping(' ')('CN=a')).toBe('CN=a');
+    expect(principalMapping('RULE:x/y/ , DEFAULT')('CN=a')).toBe('CN=a');
+    expect(principalMapping('DEFAULT')('x'.repeat(4097))).toBeUndefined();
+  });
 });
