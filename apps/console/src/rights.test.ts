@@ -1,9 +1,17 @@
 /** Roles by pattern, hidden fields and the history of groups, over HTTP. */
 import { Admin } from '@millrace/admin';
+import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CHANGE_HEADER, type GroupList, type MessagePage, type Session } from './api/contract.ts';
+import {
+  CHANGE_HEADER,
+  type GroupDetail,
+  type GroupHistory,
+  type GroupList,
+  type MessagePage,
+  type Session,
+} from './api/contract.ts';
 import { type Console, createConsole } from './index.ts';
 
 const users = [
@@ -15,6 +23,7 @@ const users = [
       { role: 'viewer' as const, on: 'topic' as const, pattern: 'orders-*' },
       { role: 'editor' as const, on: 'topic' as const, pattern: 'orders-eu' },
       { role: 'editor' as const, on: 'group' as const, pattern: 'billing' },
+      { role: 'viewer' as const, on: 'group' as const, pattern: 'both*' },
     ],
   },
   { name: 'ann', password: 'pw', role: 'admin' as const },
@@ -122,6 +131,42 @@ describe('roles by pattern', () => {
     expect((await reset('audit', 'orders-eu')).status).toBe(403);
     expect((await reset('billing', 'orders-eu')).status).toBe(200);
   });
+});
+
+it('a group that reads more than somebody may see tells him of the rest alone, and that there is more', async () => {
+  const paths = ['groups', 'groups/both-idle', 'groups/both-idle/history'].map((path) => `clusters/local/${path}`);
+  const [list = '', page = '', history = ''] = paths;
+  const rowOf = async (user: string) =>
+    (await read<GroupList>(user, list)).groups.find(({ group }) => group === 'both-idle');
+  const { bootstrapServers } = broker;
+  await using admin = new Admin({ bootstrapServers });
+  const [end] = await admin.listOffsets([{ topic: 'orders-eu', partition: 0, at: 'latest' }]);
+  await admin.alterGroupOffsets('both-idle', [
+    { topic: 'orders-eu', partition: 0, offset: (end?.offset ?? 0) - 1 },
+    { topic: 'payments', partition: 0, offset: 0 },
+  ]);
+  await using consumer = new Consumer({ bootstrapServers, groupId: 'both', autoCommit: false });
+  consumer.subscribe(['orders-us', 'payments']);
+  const reading = consumer[Symbol.asyncIterator]().next();
+  await consumer.joined;
+  const whole = await read<GroupDetail>('ann', page);
+  expect(whole.offsets.map(({ topic }) => topic)).toEqual(['orders-eu', 'payments']);
+  expect(whole).toMatchObject({ hidesTopics: false, lag: 3 });
+  // What is behind there is none of bo's, and neither is a sum that it could be told from.
+  const seen = await read<GroupDetail>('bo', page);
+  expect(seen.offsets.map(({ topic, lag }) => [topic, lag])).toEqual([['orders-eu', 1]]);
+  expect(seen).toMatchObject({ hidesTopics: true, lag: 1 });
+  await expect.poll(() => rowOf('ann'), { timeout: 20_000 }).toMatchObject({ hidesTopics: false, lag: 3 });
+  expect(await rowOf('bo')).toMatchObject({ hidesTopics: true, lag: 1, topics: ['orders-eu'] });
+  const points = async (user: string) => (await read<GroupHistory>(user, history)).points.map(({ lag }) => lag);
+  expect(await points('ann')).toContain(3);
+  expect(new Set(await points('bo'))).toEqual(new Set([1]));
+  const both = await read<GroupDetail>('bo', 'clusters/local/groups/both');
+  expect(both.members.flatMap(({ assignment }) => assignment)).toEqual([{ topic: 'orders-us', partition: 0 }]);
+  expect(both.hidesTopics).toBe(true);
+  for (const path of paths) expect((await ask('bo', path)).text, path).not.toContain('payments');
+  await consumer.close();
+  await reading.catch(() => undefined);
 });
 
 describe('hidden fields', () => {

@@ -205,6 +205,8 @@ export interface GroupRow {
   readonly topics: readonly string[];
   /** Null where nothing is committed or the cluster does not tell. */
   readonly lag: number | null;
+  /** It reads topics that whoever asks may not see: they are not among its topics, and not in its lag. */
+  readonly hidesTopics: boolean;
   /** Its coordinator does not answer: its state and topics are those of before. */
   readonly isSilent: boolean;
 }
@@ -246,6 +248,8 @@ export interface GroupDetail {
   readonly offsets: readonly GroupOffsetRow[];
   /** Of all of it together; null where that of one partition is not known. */
   readonly lag: number | null;
+  /** It reads topics that whoever asks may not see: nothing that is told here is of these, its lag neither. */
+  readonly hidesTopics: boolean;
 }
 
 /** The lag of a group at one moment, in milliseconds since the Unix epoch; null where it was not known. */

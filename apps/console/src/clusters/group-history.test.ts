@@ -95,7 +95,7 @@ describe("the lag of a group's partitions", () => {
     histories.note('billing', seen(orders(0, 1), orders(1, 10)), 1000);
     histories.note('billing', stable(), 3000);
     histories.note('billing', seen(orders(0, 2), orders(1, null), orders(2, 5)), 5000);
-    const { points, trends } = histories.of('billing', { topic: 'orders', partition: 1 });
+    const { points, trends } = histories.of('billing', { place: { topic: 'orders', partition: 1 } });
     expect(points).toEqual([
       { at: 1000, lag: 10 },
       { at: 5000, lag: null },
@@ -106,7 +106,25 @@ describe("the lag of a group's partitions", () => {
       { topic: 'orders', partition: 2, lags: [null, 5] },
     ]);
     expect(histories.of('billing').points).toHaveLength(3);
-    expect(histories.of('billing', { topic: 'orders', partition: 9 }).points).toEqual([]);
+    expect(histories.of('billing', { place: { topic: 'orders', partition: 9 } }).points).toEqual([]);
+  });
+
+  it('is summed for who may see some topics alone, and not where a part of these has no line', () => {
+    const histories = new GroupHistories();
+    const paid = (lag: number | null) => ({ topic: 'payments', partition: 0, lag });
+    const bought = (topic: string): boolean => topic === 'orders';
+    histories.note('billing', { ...seen(orders(0, 1), paid(5)), lag: 6 }, 1000);
+    histories.note('billing', { ...seen(orders(0, 2), orders(1, 3), paid(null)), lag: null }, 3000);
+    histories.note('billing', seen(orders(0, 2), orders(1, null)), 5000);
+    histories.note('billing', seen(paid(1)), 7000);
+    const { points, trends } = histories.of('billing', { sees: bought });
+    expect(points.map(({ lag }) => lag)).toEqual([1, 5, null, null]);
+    expect(trends.map(({ topic }) => topic)).toEqual(['orders', 'orders']);
+    expect(histories.of('billing', { sees: () => false })).toMatchObject({ points: [], trends: [] });
+    const many = Array.from({ length: LINES_MAX + 1 }, (_, partition) => orders(partition, 1));
+    histories.note('wide', seen(paid(1), ...many), 1000);
+    expect(histories.of('wide', { sees: bought }).points).toEqual([]);
+    expect(histories.of('wide', { sees: (topic) => topic === 'payments' }).points).toEqual([{ at: 1000, lag: 1 }]);
   });
 
   it('takes looks that follow one another at once for one', () => {
@@ -126,7 +144,7 @@ describe("the lag of a group's partitions", () => {
     expect(trends[0]?.lags.length).toBeLessThanOrEqual(TREND_POINTS_MAX);
     expect(trends[0]?.lags.filter((lag) => lag === 5000)).toHaveLength(1);
     expect(trends[0]?.lags.at(-1)).toBe(7);
-    expect(histories.of('billing', { topic: 'orders', partition: 0 }).points).toHaveLength(POINTS_MAX);
+    expect(histories.of('billing', { place: { topic: 'orders', partition: 0 } }).points).toHaveLength(POINTS_MAX);
   });
 
   it('is bounded in partitions and groups, and keeps the groups that were open last', () => {

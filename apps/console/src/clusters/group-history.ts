@@ -28,6 +28,14 @@ export interface SeenGroup {
   readonly lags?: readonly PartitionLag[] | undefined;
 }
 
+/** What of a history is asked for. */
+export interface WantedHistory {
+  /** The points of this partition, and not of the whole group. */
+  readonly place?: { readonly topic: string; readonly partition: number } | undefined;
+  /** Which topics whoever asks may see; undefined for somebody who may see all that there are. */
+  readonly sees?: ((topic: string) => boolean) | undefined;
+}
+
 interface Remembered {
   readonly points: LagPoint[];
   readonly events: GroupEvent[];
@@ -62,11 +70,13 @@ export class GroupHistories {
   }
 
   /** What is remembered of a group, or of a partition that it reads: nothing of one that nobody has looked at. */
-  of(group: string, place?: { readonly topic: string; readonly partition: number }): GroupHistory {
+  of(group: string, { place, sees }: WantedHistory = {}): GroupHistory {
     const { points = [], events = [] } = this.#groups.get(group) ?? {};
     const lines = this.#lines.get(group);
-    const wanted = place === undefined ? [...points] : (lines?.pointsOf(place.topic, place.partition) ?? []);
-    return { points: wanted, events: [...events], trends: lines?.trends() ?? [] };
+    const ofGroup = sees === undefined ? [...points] : (lines?.sums(sees) ?? []);
+    const wanted = place === undefined ? ofGroup : (lines?.pointsOf(place.topic, place.partition) ?? []);
+    const trends = lines?.trends().filter(({ topic }) => sees?.(topic) !== false) ?? [];
+    return { points: wanted, events: [...events], trends };
   }
 
   #noteLines(group: string, lags: readonly PartitionLag[], atMs: number): void {

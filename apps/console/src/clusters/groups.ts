@@ -4,7 +4,7 @@ import type { TopicPartition } from '@millrace/client';
 import type { GroupDetail, GroupHistory, GroupOffsetRow, GroupRow, ResetRow, ResetTo } from '../api/contract.ts';
 import { refusal } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
-import type { SeenGroup } from './group-history.ts';
+import type { SeenGroup, WantedHistory } from './group-history.ts';
 import { BROKER_TIMEOUT_MS, lookAtTopics, type Offsets, ofEachBroker, offsetsOf, placeName } from './topic-look.ts';
 
 /** A group with its lag on each of its topics. */
@@ -62,7 +62,7 @@ function silentLook(cluster: Cluster, { groupId, state, protocolType, coordinato
     lagByTopic: new Map(topics.map((topic) => [topic, null])),
     row: {
       ...{ group: groupId, state, protocolType, coordinator: coordinatorId, topics },
-      ...{ members: null, lag: null, isSilent: true },
+      ...{ members: null, lag: null, hidesTopics: false, isSilent: true },
     },
   };
 }
@@ -121,6 +121,7 @@ async function lookAt(
       members: group?.members.length ?? null,
       topics: [...new Set([...lagByTopic.keys(), ...(assigned ?? [])])].sort(),
       lag,
+      hidesTopics: false,
       isSilent: false,
     },
   };
@@ -147,9 +148,9 @@ function note(
 }
 
 /** The history of a group; from now on it is looked at by itself, so that it goes on when nobody sits before the page. */
-export function watchGroup(cluster: Cluster, groupId: string, place?: TopicPartition): GroupHistory {
+export function watchGroup(cluster: Cluster, groupId: string, wanted: WantedHistory): GroupHistory {
   cluster.watchedGroups.add(groupId, () => describeGroup(cluster, groupId));
-  return cluster.groupHistories.of(groupId, place);
+  return cluster.groupHistories.of(groupId, wanted);
 }
 
 /** What a group lags on each topic: all that it has committed, and all that its members read. */
@@ -207,6 +208,34 @@ export async function describeGroup(cluster: Cluster, groupId: string): Promise<
     })),
     offsets: rows,
     lag,
+    hidesTopics: false,
+  };
+}
+
+/** Whether somebody may see a topic. */
+type Sees = (topic: string) => boolean;
+
+/** A group of the list as somebody may see it: what it lags on other topics would tell how much is in them. */
+export function rowSeenBy({ row, lagByTopic }: GroupLook, sees: Sees): GroupRow {
+  const topics = row.topics.filter(sees);
+  if (topics.length === row.topics.length) return row;
+  const lags = [...lagByTopic].flatMap(([topic, lag]) => (sees(topic) ? [lag] : []));
+  // Of a group that nobody describes the lag is not known, whichever topics are looked at.
+  return { ...row, topics, hidesTopics: true, lag: row.members === null ? null : sumOf(lags) };
+}
+
+/** A group's page as somebody may see it. */
+export function detailSeenBy(detail: GroupDetail, sees: Sees): GroupDetail {
+  const isSeen = ({ topic }: { readonly topic: string }): boolean => sees(topic);
+  const offsets = detail.offsets.filter(isSeen);
+  const places = [...detail.offsets, ...detail.members.flatMap(({ assignment }) => assignment)];
+  if (places.every(isSeen)) return detail;
+  return {
+    ...detail,
+    members: detail.members.map((member) => ({ ...member, assignment: member.assignment.filter(isSeen) })),
+    offsets,
+    lag: sumOf(offsets.map(({ lag }) => lag)),
+    hidesTopics: true,
   };
 }
 

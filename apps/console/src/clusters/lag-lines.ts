@@ -18,14 +18,16 @@ export interface PartitionLag {
 }
 
 interface Line extends Pick<PartitionLag, 'topic' | 'partition'> {
-  /** As many as there are moments. */
-  readonly lags: (number | null)[];
+  /** As many as there are moments; undefined where the group did not read it. */
+  readonly lags: (number | null | undefined)[];
 }
 
 /** The lines of one group. */
 export class LagLines {
   readonly #moments: number[] = [];
   readonly #lines = new Map<string, Line>();
+  /** Topics that have partitions without a line: no sum of their lines is what the group lags. */
+  readonly #cutTopics = new Set<string>();
 
   /** Adds a moment; partitions that are not told of have a hole there, and none for so long that nothing is left of them are forgotten. */
   add(atMs: number, seen: readonly PartitionLag[]): void {
@@ -33,17 +35,21 @@ export class LagLines {
     if (lastMs !== undefined && atMs - lastMs < POINT_MS_MIN) return;
     const found = new Map(seen.map((each) => [`${each.topic}/${each.partition}`, each]));
     this.#moments.push(atMs);
-    for (const [name, line] of this.#lines) line.lags.push(found.get(name)?.lag ?? null);
+    for (const [name, line] of this.#lines) line.lags.push(found.get(name)?.lag);
     for (const [name, { topic, partition, lag }] of found) {
-      if (this.#lines.has(name) || this.#lines.size >= LINES_MAX) continue;
-      const before = new Array<null>(this.#moments.length - 1).fill(null);
+      if (this.#lines.has(name)) continue;
+      if (this.#lines.size >= LINES_MAX) {
+        this.#cutTopics.add(topic);
+        continue;
+      }
+      const before = new Array<undefined>(this.#moments.length - 1).fill(undefined);
       this.#lines.set(name, { topic, partition, lags: [...before, lag] });
     }
     if (this.#moments.length <= POINTS_MAX) return;
     this.#moments.shift();
     for (const [name, line] of this.#lines) {
       line.lags.shift();
-      if (line.lags.every((lag) => lag === null)) this.#lines.delete(name);
+      if (line.lags.every((lag) => lag === null || lag === undefined)) this.#lines.delete(name);
     }
   }
 
@@ -53,9 +59,24 @@ export class LagLines {
     return line === undefined ? [] : this.#moments.map((at, index) => ({ at, lag: line.lags[index] ?? null }));
   }
 
+  /** What the group lags on these topics together; nothing where a partition of theirs has no line: what is left of a sum is none. */
+  sums(isWanted: (topic: string) => boolean): LagPoint[] {
+    const lines = [...this.#lines.values()].filter(({ topic }) => isWanted(topic));
+    if (lines.length === 0 || [...this.#cutTopics].some(isWanted)) return [];
+    return this.#moments.map((at, index) => {
+      const lags = lines.map((line) => line.lags[index]).filter((lag) => lag !== undefined);
+      const isKnown = lags.length > 0 && !lags.includes(null);
+      return { at, lag: isKnown ? lags.reduce<number>((sum, lag) => sum + (lag ?? 0), 0) : null };
+    });
+  }
+
   /** All lines, each by as many points as a small picture shows: of moments that fall together the largest lag. */
   trends(): PartitionTrend[] {
-    return [...this.#lines.values()].map(({ topic, partition, lags }) => ({ topic, partition, lags: thinned(lags) }));
+    return [...this.#lines.values()].map(({ topic, partition, lags }) => ({
+      topic,
+      partition,
+      lags: thinned(lags.map((lag) => lag ?? null)),
+    }));
   }
 }
 

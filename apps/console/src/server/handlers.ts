@@ -4,7 +4,7 @@ import { isAllowed, type Role } from '../api/roles.ts';
 import { addAcl, changeQuotas, deleteAcl, listAcls, listQuotas, listUsers, setPassword } from '../clusters/access.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { brokerResource, changeConfigs, configsOf, newTopicConfigs } from '../clusters/configs.ts';
-import { describeGroup, lookAtGroups, resetOffsets, watchGroup } from '../clusters/groups.ts';
+import { describeGroup, detailSeenBy, lookAtGroups, resetOffsets, rowSeenBy, watchGroup } from '../clusters/groups.ts';
 import { listLogDirs } from '../clusters/log-dirs.ts';
 import { overviewOf } from '../clusters/overview.ts';
 import { describeTopic, listTopics, readersOf, topicFigures } from '../clusters/topics.ts';
@@ -79,6 +79,10 @@ export function whoReads({ user }: Caller): string {
 /** Of lists everybody is shown what he may see. */
 function maySee(caller: Caller, on: 'topic' | 'group', name: string): boolean {
   return isAllowed(caller, 'viewer', { on, name });
+}
+
+function topicsSeenBy(caller: Caller): (topic: string) => boolean {
+  return (topic) => maySee(caller, 'topic', topic);
 }
 
 /** A handler for each route. */
@@ -159,18 +163,17 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   'GET /api/clusters/:cluster/groups': view(async (input, { caller, ...context }) => {
     const { groups, silentBrokers } = await lookAtGroups(clusterOf(context, input.cluster));
     const seen = groups.filter(({ row }) => maySee(caller, 'group', row.group));
-    return {
-      silentBrokers,
-      groups: seen.map(({ row }) => ({ ...row, topics: row.topics.filter((topic) => maySee(caller, 'topic', topic)) })),
-    };
+    const sees = topicsSeenBy(caller);
+    return { silentBrokers, groups: seen.map((look) => rowSeenBy(look, sees)) };
   }),
-  'GET /api/clusters/:cluster/groups/:group': view((input, context) =>
-    describeGroup(clusterOf(context, input.cluster), input.group),
+  'GET /api/clusters/:cluster/groups/:group': view(async (input, { caller, ...context }) =>
+    detailSeenBy(await describeGroup(clusterOf(context, input.cluster), input.group), topicsSeenBy(caller)),
   ),
   'GET /api/clusters/:cluster/groups/:group/history': view(async ({ cluster, group, topic, partition }, context) => {
     const place = topic === undefined || partition === undefined ? undefined : { topic, partition };
-    const { trends, ...history } = watchGroup(clusterOf(context, cluster), group, place);
-    return { ...history, trends: trends.filter((each) => maySee(context.caller, 'topic', each.topic)) };
+    // The sums of a group are of all its topics: they are for who may see them all.
+    const sees = isAllowed(context.caller, 'viewer') ? undefined : topicsSeenBy(context.caller);
+    return watchGroup(clusterOf(context, cluster), group, { place, sees });
   }),
   'GET /api/clusters/:cluster/brokers/:broker/configs': view(async (input, context) => {
     const cluster = clusterOf(context, input.cluster);

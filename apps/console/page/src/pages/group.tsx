@@ -52,6 +52,11 @@ export function GroupPage(): ReactNode {
             <div className="grow" />
             <Actions cluster={cluster} detail={detail} />
           </div>
+          {detail.hidesTopics && (
+            <p className="note" role="status">
+              {say('hiddenTopics')}
+            </p>
+          )}
           <LagOverTime cluster={cluster} detail={detail} place={place} points={history.data?.points ?? []} />
           <h2>{say('partitions')}</h2>
           <DataTable

@@ -97,7 +97,13 @@ function columnsOf(say: Say, cluster: string): Column<GroupRow>[] {
       by: ({ members }) => members,
       cell: ({ members }) => (members === null ? '?' : number(members)),
     },
-    { id: 'lag', title: say('lag'), isNumber: true, by: ({ lag }) => lag, cell: ({ lag }) => <Lag lag={lag} /> },
+    {
+      id: 'lag',
+      title: say('lag'),
+      isNumber: true,
+      by: ({ lag }) => lag,
+      cell: ({ lag, hidesTopics }) => <Lag lag={lag} isPart={hidesTopics} />,
+    },
     {
       id: 'topics',
       title: say('topics'),

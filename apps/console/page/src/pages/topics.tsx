@@ -7,7 +7,7 @@ import type { ListSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { shownName, visible } from '../lib/visible.ts';
 import { Breakable } from '../ui/breakable.tsx';
-import { Counted, Empty, Loaded, Problem, SearchBox } from '../ui/parts.tsx';
+import { AtLeast, Counted, Empty, Loaded, Problem, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
 const NewTopic = lazy(() => import('./new-topic.tsx'));
@@ -214,8 +214,8 @@ function More({ of, at }: { of: number; at: 'desk' | 'hand' }): ReactNode {
   return of > 0 && <span className={`faint in-${at}`}>+{of}</span>;
 }
 
-/** A lag; what is not known is not zero, and does not look like it. */
-export function Lag({ lag }: { lag: number | null }): ReactNode {
+/** A lag; what is not known is not zero, and does not look like it; nor does what somebody may see of it look like all of it. */
+export function Lag({ lag, isPart = false }: { lag: number | null; isPart?: boolean }): ReactNode {
   const say = useWords();
   if (lag === null) {
     return (
@@ -224,5 +224,6 @@ export function Lag({ lag }: { lag: number | null }): ReactNode {
       </abbr>
     );
   }
-  return <b className={lag > 0 ? 'warn' : 'well'}>{number(lag)}</b>;
+  const shown = <b className={lag > 0 ? 'warn' : 'well'}>{number(lag)}</b>;
+  return isPart ? <AtLeast title={say('hiddenLag')}>{shown}</AtLeast> : shown;
 }
