@@ -83,6 +83,8 @@ describe('a plan', () => {
       'dataLogDir=/c/volumes/zk_data/log',
       'clientPort=2181',
       'autopurge.snapRetainCount=3',
+      'initLimit=10',
+      'syncLimit=5',
       'clientPortAddress=127.0.0.1',
       'admin.enableServer=false',
       '4lw.commands.whitelist=srvr',
@@ -90,6 +92,67 @@ describe('a plan', () => {
       '',
     ]);
     expect(zk?.files.get('/c/volumes/zk_data/data/myid')).toBe('1\n');
+  });
+
+  it('takes the names that the image knows and those alone, and says which do nothing', () => {
+    const servers = 'ZOOKEEPER_SERVERS=0.0.0.0:2888:3888';
+    const settings = [
+      'ZOOKEEPER_JUTE_MAX_BUFFER=4194304',
+      'ZOOKEEPER_SKIP_ACL=yes',
+      'ZOOKEEPER_FSYNC_WARNING_THRESHOLDMS=20',
+      'ZOOKEEPER_SSL_QUORUM_KEYSTORE_LOCATION=/k.jks',
+      'ZOOKEEPER_INIT_LIMIT=7',
+      'ZOOKEEPER_GROUPS=1:2',
+      'ZOOKEEPER_4LW_COMMANDS_WHITELIST=*',
+      'ZOOKEEPER_RECONFIG_ENABLED=true',
+      'ZOOKEEPER_CONSTRUCTOR=x',
+      'ZOOKEEPER_LOG4J_ROOT_LOGLEVEL=ERROR',
+    ];
+    const told = WITH_CONFLUENT.replace(servers, [servers, ...settings].join('\n      - '));
+    const { processes, warnings } = planOf(readCompose(told, {}), options);
+    expect(processes[0]?.files.get('/c/containers/zk/zoo.cfg')?.split('\n').slice(2)).toEqual([
+      'clientPort=2181',
+      'autopurge.snapRetainCount=3',
+      'jute.maxbuffer=4194304',
+      'skipACL=yes',
+      'fsync.warningthresholdms=20',
+      'ssl.quorum.keyStore.location=/k.jks',
+      'initLimit=7',
+      'syncLimit=5',
+      'clientPortAddress=127.0.0.1',
+      'admin.enableServer=false',
+      '4lw.commands.whitelist=srvr',
+      'server.1=127.0.0.1:2888:3888',
+      'group.1=1:2',
+      '',
+    ]);
+    const ignored = ['4LW_COMMANDS_WHITELIST', 'RECONFIG_ENABLED', 'CONSTRUCTOR'].map((name) => `ZOOKEEPER_${name}`);
+    expect(warnings.map((warning) => warning.split(' is passed over')[0])).toEqual(
+      ignored.map((name) => `zk: ${name}`),
+    );
+    expect(planOf(shipped(), options).warnings).toEqual([]);
+  });
+
+  it('gives each service a volume without a name of its own, and those of one name the same', () => {
+    const broker = (name: string, port: number, volume: string) => `
+  ${name}:
+    image: x
+    environment: { KAFKA_ZOOKEEPER_CONNECT: zk:2181, KAFKA_ADVERTISED_LISTENERS: 'PLAINTEXT://${name}:${port}' }
+    volumes: [${volume}]`;
+    const foldersOf = (volume: string) =>
+      planOf(readCompose(`services:${broker('a', 1, volume)}${broker('b', 2, volume)}`, {}), options).processes.flatMap(
+        ({ folders }) => folders,
+      );
+    const apart = ['/c/containers/a/var/lib/kafka/data', '/c/containers/b/var/lib/kafka/data'];
+    expect(foldersOf('/var/lib/kafka/data')).toEqual(apart);
+    expect(foldersOf('{ type: volume, target: /var/lib/kafka }')).toEqual(apart);
+    expect(foldersOf('"shared:/var/lib", /var/lib/kafka/data')).toEqual(apart);
+    expect(foldersOf('"shared:/var/lib/kafka/data"')).toEqual(['/c/volumes/shared', '/c/volumes/shared']);
+  });
+
+  it('refuses servers that do not know which of them they are, as the image does', () => {
+    const nameless = WITH_CONFLUENT.replace('      - ZOOKEEPER_SERVER_ID=1\n', '');
+    expect(() => planOf(readCompose(nameless, {}), options)).toThrow('zk: ZOOKEEPER_SERVER_ID is no number: missing');
   });
 
   it('takes the file that somebody has for other images as it is, and says what it passes over', () => {

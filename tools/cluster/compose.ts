@@ -11,6 +11,8 @@ export interface Service {
   readonly ports: ReadonlyMap<number, number>;
   /** What is mounted where in the container: a volume's name or a path beside the file. */
   readonly volumes: ReadonlyMap<string, string>;
+  /** Where volumes without a name are mounted: each service has its own. */
+  readonly anonymous: ReadonlySet<string>;
   /** Files of the container with what is in them. */
   readonly files: ReadonlyMap<string, string>;
 }
@@ -41,13 +43,15 @@ function serviceOf(name: string, service: Tree, { configs, env }: Around): Servi
   const text = (value: unknown): string => interpolate(String(value ?? ''), env, name);
   const list = (value: unknown): readonly unknown[] =>
     Array.isArray(value) ? value : value === undefined ? [] : [value];
+  const volumes = list(service['volumes']).map((volume) => volumeOf(volume, text));
   return {
     name,
     image: text(service['image']),
     environment: environmentOf(service['environment'], text, name),
     command: commandOf(service['command'], text),
     ports: new Map(list(service['ports']).map((port) => portOf(port, text, name))),
-    volumes: new Map(list(service['volumes']).flatMap((volume) => volumeOf(volume, text))),
+    volumes: new Map(volumes.flatMap(({ target, source }) => (source === undefined ? [] : [[target, source]]))),
+    anonymous: new Set(volumes.flatMap(({ target, source }) => (source === undefined ? [target] : []))),
     files: new Map(
       list(service['configs']).map((config) => {
         const { source, target } = treeOf(config, `${name}.configs`);
@@ -105,14 +109,19 @@ function portOf(given: unknown, text: (value: unknown) => string, place: string)
   return [inside, outside];
 }
 
+interface Volume {
+  readonly target: string;
+  readonly source: string | undefined;
+}
+
 /** `SOURCE:TARGET[:ro]`, or a map with `source` and `target`; a target alone is a volume without a name. */
-function volumeOf(given: unknown, text: (value: unknown) => string): [string, string][] {
+function volumeOf(given: unknown, text: (value: unknown) => string): Volume {
   if (typeof given === 'object' && given !== null) {
     const { source, target } = given as Tree;
-    return [[text(target), text(source ?? target)]];
+    return { target: text(target), source: source === undefined || source === null ? undefined : text(source) };
   }
-  const [source = '', target = source] = text(given).split(':');
-  return source === '' ? [] : [[target, source]];
+  const [first = '', second] = text(given).split(':');
+  return second === undefined ? { target: first, source: undefined } : { target: second, source: first };
 }
 
 /** `${NAME}`, `${NAME:-default}`, `${NAME-default}`, `$NAME`; `$$` is a dollar. */

@@ -78,6 +78,7 @@ async function picture(plan: Plan, processes: Processes): Promise<void> {
 
 async function up(plan: Plan, processes: Processes): Promise<void> {
   await checkNames(plan);
+  for (const warning of plan.warnings) print(warning);
   for (const { name, image } of plan.passedOver) print(`${name} is passed over: ${image} is none of what runs here`);
   for (const kind of ['zookeeper', 'broker', 'console'] as const) {
     const some = plan.processes.filter((each) => each.kind === kind);

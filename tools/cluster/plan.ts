@@ -1,6 +1,7 @@
 /** Turns the services of a compose file into processes of this machine: pure, so that it can be held against the file. */
 import { join } from 'node:path';
 import { ComposeError, type Service } from './compose.ts';
+import { zooCfgOf } from './zoo-cfg.ts';
 
 /** What a service is run as. */
 export type Kind = 'zookeeper' | 'broker' | 'console';
@@ -38,6 +39,8 @@ export interface Plan {
   readonly passedOver: readonly { readonly name: string; readonly image: string }[];
   /** Names that have to lead to this machine. */
   readonly hosts: readonly string[];
+  /** What of the file means nothing, in words. */
+  readonly warnings: readonly string[];
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -60,7 +63,12 @@ export function planOf(services: readonly Service[], options: PlanOptions): Plan
   }
   if (processes.length === 0) throw new ComposeError('The compose file names no ZooKeeper, broker or console');
   refuseSamePorts(processes);
-  return { processes, passedOver, hosts: hostsOf(services, processes) };
+  return { processes, passedOver, hosts: hostsOf(services, processes), warnings: services.flatMap(warningsOf) };
+}
+
+function warningsOf({ name, environment }: Service): string[] {
+  const why = "the image's configuration has no place for it, so that it would do nothing in a container either";
+  return zooCfgOf(environment).ignored.map((variable) => `${name}: ${variable} is passed over: ${why}`);
 }
 
 function kindOf({ environment, command }: Service): Kind | undefined {
@@ -86,73 +94,51 @@ function escaped(name: string): string {
 }
 
 /** The folder that stands for a path in a container: of the volume that holds it, or of the container's own. */
-function pathOf({ name, volumes }: Service, path: string, { folder }: PlanOptions): string {
-  const target = [...volumes.keys()]
+function pathOf({ name, volumes, anonymous }: Service, path: string, { folder }: PlanOptions): string {
+  const target = [...volumes.keys(), ...anonymous]
     .filter((each) => path === each || path.startsWith(`${each.replace(/\/$/, '')}/`))
     .sort((a, b) => b.length - a.length)[0];
-  if (target === undefined) return join(folder, 'containers', name, path);
+  const named = target === undefined ? undefined : volumes.get(target);
+  // A volume without a name is its service's alone, as a container's own files are.
+  if (target === undefined || named === undefined) return join(folder, 'containers', name, path);
   // A volume of the file is shared by all who name it; a path beside the file is mapped into the cluster's folder, too.
-  const source =
-    volumes
-      .get(target)
-      ?.replace(/^[./~]+/, '')
-      .replaceAll(/[^\w.-]/g, '_') ?? '';
+  const source = named.replace(/^[./~]+/, '').replaceAll(/[^\w.-]/g, '_');
   return join(folder, 'volumes', source, path.slice(target.length));
 }
 
-/** Names as the image turns them into its file; others become what their words say in camel case. */
-const ZOO_NAMES: Readonly<Record<string, string>> = {
-  AUTOPURGE_PURGE_INTERVAL: 'autopurge.purgeInterval',
-  AUTOPURGE_SNAP_RETAIN_COUNT: 'autopurge.snapRetainCount',
-  '4LW_COMMANDS_WHITELIST': '4lw.commands.whitelist',
-  ADMIN_ENABLE_SERVER: 'admin.enableServer',
-  ADMIN_SERVER_PORT: 'admin.serverPort',
-  QUORUM_LISTEN_ON_ALL_IPS: 'quorumListenOnAllIPs',
-};
-
-/** What of the environment steers the JVM or the image, and is no line of zoo.cfg. */
-const ZOO_NOT_LINES = new Set(['SERVER_ID', 'SERVERS', 'LOG4J_ROOT_LOGLEVEL', 'LOG4J_LOGGERS', 'TOOLS_LOG4J_LOGLEVEL']);
-
 function zooKeeper(service: Service, options: PlanOptions): Process {
   const { name, environment } = service;
-  const settings = new Map<string, string>();
-  for (const [variable, value] of Object.entries(environment)) {
-    const key = variable.slice('ZOOKEEPER_'.length);
-    if (!variable.startsWith('ZOOKEEPER_') || ZOO_NOT_LINES.has(key)) continue;
-    settings.set(ZOO_NAMES[key] ?? camelCase(key), value);
-  }
+  const { settings, numbered } = zooCfgOf(environment);
   const port = portNumber(settings.get('clientPort'), `${name}: ZOOKEEPER_CLIENT_PORT`);
   const data = pathOf(service, '/var/lib/zookeeper/data', options);
   const log = pathOf(service, '/var/lib/zookeeper/log', options);
-  const servers = (environment['ZOOKEEPER_SERVERS'] ?? '').split(';').filter((each) => each !== '');
-  const id = environment['ZOOKEEPER_SERVER_ID'] ?? '1';
+  // With servers beside it a server has to know which of them it is; the image refuses to start without.
+  const id = environment['ZOOKEEPER_SERVER_ID'] ?? (numbered.length === 0 ? '1' : undefined);
+  const number = portNumber(id, `${name}: ZOOKEEPER_SERVER_ID`);
   const lines = [
     `dataDir=${data}`,
     `dataLogDir=${log}`,
     ...[...settings].map(([key, value]) => `${key}=${value}`),
+    // A container has an address and a port 8080 of its own, and its parent asks it how it is from inside.
     ...(settings.has('clientPortAddress') ? [] : [`clientPortAddress=${LOOPBACK}`]),
     ...(settings.has('admin.enableServer') ? [] : ['admin.enableServer=false']),
-    ...(settings.has('4lw.commands.whitelist') ? [] : ['4lw.commands.whitelist=srvr']),
-    ...servers.map((address, index) => `server.${index + 1}=${address}`),
+    '4lw.commands.whitelist=srvr',
+    ...numbered,
   ];
   const file = join(options.folder, 'containers', name, 'zoo.cfg');
   return {
     name,
     kind: 'zookeeper',
-    number: portNumber(id, `${name}: ZOOKEEPER_SERVER_ID`),
+    number,
     args: [file],
     environment: {},
     files: new Map([
       [file, `${lines.join('\n')}\n`],
-      [join(data, 'myid'), `${id}\n`],
+      [join(data, 'myid'), `${number}\n`],
     ]),
     folders: [data, log],
     port,
   };
-}
-
-function camelCase(name: string): string {
-  return name.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function broker(service: Service, options: PlanOptions, index: number): Process {

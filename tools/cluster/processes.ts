@@ -13,8 +13,14 @@ const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
 const ASK_MS = 100;
 
+/** A process that was started: its number is another's when it has ended, or the machine was started anew, and its birth is not. */
+interface Started {
+  readonly id: number;
+  readonly born: string | undefined;
+}
+
 /** The processes that run, by the service's name. */
-type ProcessIds = Readonly<Record<string, number>>;
+type AllStarted = Readonly<Record<string, Started>>;
 
 /** The processes of one cluster, in one folder. */
 export class Processes {
@@ -46,7 +52,7 @@ export class Processes {
       child.once('error', reject);
     });
     child.unref();
-    this.#note(process.name, child.pid);
+    this.#note(process.name, child.pid === undefined ? undefined : { id: child.pid, born: bornAt(child.pid) });
   }
 
   /** Resolves when the process serves. */
@@ -61,8 +67,8 @@ export class Processes {
 
   /** Ends a process; it has ended when this resolves. */
   async end(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<boolean> {
-    if (!this.isRunning(name)) return false;
-    const id = this.#ids()[name] as number;
+    const id = this.#runningId(name);
+    if (id === undefined) return false;
     process.kill(id, signal);
     const limitMs = performance.now() + STOP_MS_MAX;
     while (this.isRunning(name)) {
@@ -75,30 +81,51 @@ export class Processes {
 
   /** Whether the process that was started still runs: its number alone may be another's by now. */
   isRunning(name: string): boolean {
-    const id = this.#ids()[name];
-    if (id === undefined) return false;
-    try {
-      const told = execFileSync('ps', ['-o', 'stat=,command=', '-p', String(id)], { encoding: 'utf8' }).trim();
-      return !told.startsWith('Z') && /java|node|millrace/.test(told);
-    } catch {
-      return false;
-    }
+    return this.#runningId(name) !== undefined;
+  }
+
+  #runningId(name: string): number | undefined {
+    const { id, born } = this.#started()[name] ?? {};
+    return id !== undefined && born !== undefined && bornAt(id) === born ? id : undefined;
   }
 
   logOf(name: string): string {
     return join(this.#folder, 'logs', `${name}.log`);
   }
 
-  #ids(): ProcessIds {
+  #started(): AllStarted {
     const file = join(this.#folder, 'processes.json');
     // Written by #note alone.
-    return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as ProcessIds) : {};
+    return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as AllStarted) : {};
   }
 
-  #note(name: string, id: number | undefined): void {
-    const ids = { ...this.#ids(), [name]: id };
-    writeFileSync(join(this.#folder, 'processes.json'), `${JSON.stringify(ids, null, 2)}\n`);
+  #note(name: string, started: Started | undefined): void {
+    const all = { ...this.#started(), [name]: started };
+    writeFileSync(join(this.#folder, 'processes.json'), `${JSON.stringify(all, null, 2)}\n`);
   }
+}
+
+/** Since which start of the machine, and of when in it, a process is; undefined where it does not run. */
+export function bornAt(id: number): string | undefined {
+  try {
+    if (!existsSync('/proc/self/stat')) return bornByPs(id);
+    // The name of the program, in brackets, may have anything in it; the state follows it, and the time of birth is the 22nd of all.
+    const [state, ...rest] = readFileSync(`/proc/${id}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    if (state === 'Z') return undefined;
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${rest[BORN_FIELD - STATE_FIELD - 1]}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where they stand in /proc/PID/stat, counted from 1 (proc_pid_stat(5)). */
+const [STATE_FIELD, BORN_FIELD] = [3, 22];
+
+function bornByPs(id: number): string | undefined {
+  const told = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(id)], { encoding: 'utf8' }).trim();
+  return told === '' || told.startsWith('Z') ? undefined : told.replace(/^\S+\s+/, '');
 }
 
 /** Whoever works with a cluster may have settings of his own in the environment; the file's are the ones that count. */
