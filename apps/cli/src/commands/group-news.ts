@@ -22,7 +22,7 @@ export class GroupNews {
     this.#consumer = consumer;
     this.#group = group;
     this.#patience = this.#waitFor(
-      `Waiting to be taken into group ${group}: its other members have to join again first`,
+      `Waiting to be taken into group ${group}: its other members may have to join again first`,
     );
     consumer.joined.then(
       () => {

@@ -1,4 +1,5 @@
 /** Membership, as a whole engine has it in a simulated group. */
+import { silentLogger } from '@millrace/ports';
 import { ErrorCode, JoinGroup, type JoinGroupRequest, type LeaveGroupRequest } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { rangeAssignor } from '../assignors/range.ts';
@@ -76,6 +77,20 @@ describe('joining', () => {
     expect(joins(harness).length).toBeLessThan(1_000);
     harness.cluster.fault = () => 'none';
     await harness.until('it is read', () => records.length === 1, 5_000);
+  });
+
+  it('says what may be wrong with a coordinator that takes it in again and again, and keeps no assignment', async () => {
+    const harness = newHarness();
+    harness.cluster.createTopic('t', 1);
+    harness.cluster.fault = (api) =>
+      api === 'SyncGroup' ? { answer: { errorCode: ErrorCode.NOT_COORDINATOR, assignment: Buffer.alloc(0) } } : 'none';
+    const warnings: string[] = [];
+    const logger = { ...silentLogger, warn: (_fields: object, message: string) => void warnings.push(message) };
+    const { engine } = member(harness, { logger });
+    await harness.clock.advanceAsync(60_000);
+    expect(warnings.some((warning) => /NOT_COORDINATOR: .*cannot write.*a disk that is full/.test(warning))).toBe(true);
+    harness.cluster.fault = () => 'none';
+    await close(harness, engine);
   });
 
   it.each([

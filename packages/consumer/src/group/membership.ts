@@ -69,6 +69,11 @@ const JOIN_MARGIN_MS = 5_000;
 /** Every so many failures in a row to join, somebody is told. */
 const TOLD_FAILURES = 10;
 
+/** A coordinator that can answer for its group and not write it says the same as one that coordinates it no more. */
+const NOT_KEPT =
+  'the coordinator took the members in and could not keep what they are assigned. It has moved, or it cannot write: if this goes on, its ' +
+  'log says why, such as a disk that is full';
+
 /** Errors that no further attempt mends. */
 const FATAL: ReadonlySet<number> = new Set([
   ErrorCode.FENCED_INSTANCE_ID,
@@ -438,8 +443,9 @@ export class GroupMembership {
       this.refused(errorCode, identity);
       throw new Superseded();
     }
-    if (coordinatorMoved(errorCode)) coordinator.forget();
-    throw brokerError(errorCode, `SyncGroup of group "${groupId}"`);
+    const hasMoved = coordinatorMoved(errorCode);
+    if (hasMoved) coordinator.forget();
+    throw brokerError(errorCode, `SyncGroup of group "${groupId}"`, hasMoved ? NOT_KEPT : undefined);
   }
 
   /** As the group's leader: who gets what. */
