@@ -20,6 +20,7 @@ import { MissedNews } from './commands/missed-news.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { ConfigRepository } from './config/config-repository.ts';
 import type { ListenerCertificates } from './config/listener-changes.ts';
+import { allowingUncleanElection } from './config/unclean-elections.ts';
 import { Controller } from './controller/controller.ts';
 import { CoordinatorTopics } from './coordinators/coordinator-topics.ts';
 import { FetchSessionCache } from './fetch-sessions/fetch-session-cache.ts';
@@ -498,7 +499,7 @@ export class Broker {
       hasRecoveryState: versions.hasRecoveryState,
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
       onElection: electionCounter(metrics),
-      allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
+      allowingUncleanElection: (topics) => allowingUncleanElection(configs, topics),
       rebalance: () => ({
         isEnabled: configs.current.autoLeaderRebalanceEnable,
         intervalMs: configs.current.leaderImbalanceCheckIntervalSeconds * 1000,

@@ -131,6 +131,11 @@ export class DynamicConfig {
     return this.#merged({ ...this.#properties, [level]: properties }).config.listenerSecurity;
   }
 
+  /** What would hold for topics on which nothing is set, with other properties at both levels. */
+  topicDefaultsWith(dynamic: Record<BrokerConfigLevel, ConfigProperties>): BrokerConfig['topicDefaults'] {
+    return this.#merged(dynamic).config.topicDefaults;
+  }
+
   /** Every place where a config has a value, the strongest first. */
   synonyms(name: string): readonly ConfigSynonym[] {
     const group = SYNONYM_GROUPS.find((names) => names.includes(name));

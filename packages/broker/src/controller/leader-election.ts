@@ -8,10 +8,15 @@ export type ElectedState = Pick<LeaderAndIsr, 'leader' | 'isr' | 'leaderRecovery
 /** A way to choose a leader (`PartitionLeaderElectionAlgorithms`): undefined when nobody can be elected. */
 export interface ElectionStrategy {
   readonly name: 'offline' | 'preferred' | 'reassignment' | 'controlled shutdown';
+  /** Finds out what is not known yet of what elections are decided by; to be awaited before the partitions are, and whenever states have changed. */
+  prepare?(partitions: readonly PartitionContext[], context: ControllerContext): Promise<void>;
   elect(partition: PartitionContext, context: ControllerContext): ElectedState | undefined;
   /** Who must act on the outcome. */
   recipients(partition: PartitionContext, context: ControllerContext): readonly number[];
 }
+
+/** Tells which of topics allow unclean elections, as it is at this moment. */
+export type UncleanTopics = (topics: ReadonlySet<string>) => Promise<ReadonlySet<string>>;
 
 /** The first leader of a new partition, and all its live replicas in sync; undefined while none of them is live. */
 export function electForNew(partition: PartitionContext, context: ControllerContext): ElectedState | undefined {
@@ -24,12 +29,19 @@ export function electForNew(partition: PartitionContext, context: ControllerCont
  * unclean election is allowed, and then it alone is in sync; else none, and the in-sync replicas stay as they are, since only they
  * have all records.
  */
-export function offlineElection(
-  allowsUnclean: (partition: PartitionContext) => boolean,
-  hasRecoveryState: boolean,
-): ElectionStrategy {
+export function offlineElection(uncleanTopics: UncleanTopics, hasRecoveryState: boolean): ElectionStrategy {
+  let unclean: ReadonlySet<string> = new Set();
   return {
     name: 'offline',
+    prepare: async (partitions, context) => {
+      const topics = new Set<string>();
+      for (const partition of partitions) {
+        const isr = partition.state?.isr ?? [];
+        const live = partition.replicas.filter((replica) => context.isReplicaOnline(replica, partition));
+        if (live.length > 0 && !live.some((replica) => isr.includes(replica))) topics.add(partition.topic.name);
+      }
+      unclean = topics.size === 0 ? topics : await uncleanTopics(topics);
+    },
     elect: (partition, context) => {
       const { state, replicas } = partition;
       const isOnline = (replica: number): boolean => context.isReplicaOnline(replica, partition);
@@ -37,7 +49,7 @@ export function offlineElection(
       const leader = replicas.find((replica) => isOnline(replica) && isr.includes(replica));
       const leaderRecoveryState = state?.leaderRecoveryState ?? LEADER_RECOVERED;
       if (leader !== undefined) return { leader, isr: isr.filter(isOnline), leaderRecoveryState };
-      const anyLive = allowsUnclean(partition) ? replicas.find(isOnline) : undefined;
+      const anyLive = unclean.has(partition.topic.name) ? replicas.find(isOnline) : undefined;
       if (anyLive === undefined) return undefined;
       const recovery = hasRecoveryState ? LEADER_RECOVERING : LEADER_RECOVERED;
       return { leader: anyLive, isr: [anyLive], leaderRecoveryState: recovery };

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ConfigEntity } from '../config/config-repository.ts';
 import type { ConfigProperties } from '../config/topic-config.ts';
-import { paths } from '../store/znodes.ts';
+import { encodeConfig, paths } from '../store/znodes.ts';
 import { TestReplicas } from '../testing/test-replicas.ts';
 
 let cluster: TestReplicas;
@@ -92,5 +92,37 @@ describe('topics that allow a leader out of sync', () => {
     await configs.change(ofTopic('t'), () => ALLOWED);
     await cluster.settle();
     expect(await stateOf('t')).toMatchObject({ leader: 3 });
+  });
+});
+
+describe('what the store says when a leader is looked for', () => {
+  /** Brings topics that allow it to the point at which a leader out of sync would be elected, and has something written behind the brokers' backs. */
+  async function electedBehind(node: string, data: Buffer): Promise<void> {
+    cluster = await TestReplicas.start(3);
+    await cluster.createTopic('t', [[2, 3]], node === paths.topicConfig('t') ? ALLOWED : {});
+    if (node !== paths.topicConfig('t')) await set(1, OF_ALL, ALLOWED);
+    await cluster.kill(3);
+    await cluster.until('one in sync', () => cluster.broker(2).services.cluster.partition('t', 0)?.isr.join() === '2');
+    await cluster.store.set(node, data, 'any');
+    expect(cluster.broker(1).services.configRepository.logConfig('t').uncleanLeaderElectionEnable).toBe(true);
+    await cluster.kill(2);
+    await cluster.start(3);
+    await cluster.pass(1000);
+  }
+
+  it.each([
+    ['the topic', paths.topicConfig('t')],
+    ['all brokers', paths.brokerConfig('<default>')],
+  ])(
+    'counts, where another broker has been told to refuse it for %s and this one has not heard of that',
+    async (_, node) => {
+      await electedBehind(node, encodeConfig(REFUSED));
+      expect(await stateOf('t')).toMatchObject({ leader: -1, isr: [2] });
+    },
+  );
+
+  it('counts as refusing it while nobody can read it', async () => {
+    await electedBehind(paths.topicConfig('t'), Buffer.from('{'));
+    expect(await stateOf('t')).toMatchObject({ leader: -1, isr: [2] });
   });
 });

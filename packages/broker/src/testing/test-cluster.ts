@@ -14,6 +14,7 @@ import { ClusterImage } from '../cluster/cluster-image.ts';
 import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import { parseBrokerConfig } from '../config/broker-config.ts';
 import { ConfigRepository } from '../config/config-repository.ts';
+import { allowingUncleanElection } from '../config/unclean-elections.ts';
 import { Controller } from '../controller/controller.ts';
 import { type Logger, silentLogger } from '../shared/logger.ts';
 import { makePersistentNodes, registerBroker } from '../store/registration.ts';
@@ -119,7 +120,7 @@ export class TestCluster {
       hasRecoveryState: interBrokerVersions(config.interBrokerProtocolVersion)?.hasRecoveryState ?? true,
       onElection: (isClean) => this.elections.push(isClean ? 'clean' : 'unclean'),
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
-      allowsUncleanElection: (topic) => configs.logConfig(topic).uncleanLeaderElectionEnable,
+      allowingUncleanElection: (topics) => allowingUncleanElection(configs, topics),
       rebalance: () => ({
         isEnabled: configs.current.autoLeaderRebalanceEnable,
         intervalMs: configs.current.leaderImbalanceCheckIntervalSeconds * 1000,

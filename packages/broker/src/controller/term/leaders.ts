@@ -55,7 +55,7 @@ export class Leaders {
     await eachInTurns(names, (name) => look(name, next++), pause);
     const { hasRecoveryState = true } = this.#tools.options;
     const strategy: ElectionStrategy =
-      type === 'preferred' ? preferredElection : offlineElection(() => true, hasRecoveryState);
+      type === 'preferred' ? preferredElection : offlineElection(async (topics) => topics, hasRecoveryState);
     const elected = new Set(
       await this.#partitions.bringOnline(
         electable.map(({ partition }) => partition),

@@ -12,8 +12,12 @@ export class Partitions {
 
   constructor(tools: TermTools) {
     this.#tools = tools;
-    const { allowsUncleanElection, hasRecoveryState = true } = tools.options;
-    this.#offline = offlineElection(({ topic }) => allowsUncleanElection(topic.name), hasRecoveryState);
+    const { allowingUncleanElection, hasRecoveryState = true } = tools.options;
+    this.#offline = offlineElection(async (topics) => {
+      // What is read behind a write is no older than that, whichever server of the store is asked. It writes nothing.
+      await tools.states.writeAll([[]]);
+      return allowingUncleanElection(topics);
+    }, hasRecoveryState);
   }
 
   /** What the stored states make of them: online where the leader is live. */
@@ -119,12 +123,13 @@ export class Partitions {
   async #elect(partitions: readonly PartitionContext[], strategy: ElectionStrategy): Promise<PartitionContext[]> {
     const { context, states, logger } = this.#tools;
     const unclean = new Set<PartitionContext>();
-    const changed = await states.change(partitions, (partition) => {
+    const decide = (partition: PartitionContext): ElectedState | undefined => {
       const chosen = strategy.elect(partition, context);
       if (chosen === undefined || partition.state?.isr.includes(chosen.leader) === true) unclean.delete(partition);
       else unclean.add(partition);
       return chosen;
-    });
+    };
+    const changed = await states.change(partitions, decide, async (open) => strategy.prepare?.(open, context));
     const hasChanged = new Set(changed);
     const elected: PartitionContext[] = [];
     for (const partition of changed) this.#toldOf.delete(partition);

@@ -132,12 +132,17 @@ export class StateWriter {
 
   /**
    * Changes states: what `decide` makes of the present one is written with the next leader epoch, and decided again where somebody else
-   * was faster. Resolves with the partitions that were changed.
+   * was faster; `prepare` is awaited before that. Resolves with the partitions that were changed.
    */
-  async change(partitions: Iterable<PartitionContext>, decide: Decision): Promise<PartitionContext[]> {
+  async change(
+    partitions: Iterable<PartitionContext>,
+    decide: Decision,
+    prepare?: (open: readonly PartitionContext[]) => Promise<void>,
+  ): Promise<PartitionContext[]> {
     const changed: PartitionContext[] = [];
     let open = [...partitions];
     for (let attempt = 1; open.length > 0; attempt += 1) {
+      await prepare?.(open);
       const decisions = open.flatMap((partition): [PartitionContext, LeaderAndIsr, StoredState][] => {
         const { state } = partition;
         const elected = state === undefined ? undefined : decide(partition, state);

@@ -4,6 +4,7 @@ import type { BrokerChannel, LiveBroker } from '../../cluster/broker-channel.ts'
 import type { Logger } from '../../shared/logger.ts';
 import type { BrokerCommands } from '../broker-commands.ts';
 import type { ControllerContext } from '../controller-context.ts';
+import type { UncleanTopics } from '../leader-election.ts';
 import type { StateWriter } from './state-writer.ts';
 
 /** What a term works with. */
@@ -23,8 +24,8 @@ export interface ControllerTermOptions {
   readonly isDeletionEnabled: () => boolean;
   /** A leader was elected, in sync or not; for metrics. */
   readonly onElection?: (isClean: boolean) => void;
-  /** `unclean.leader.election.enable` of a topic. */
-  readonly allowsUncleanElection: (topic: string) => boolean;
+  /** Those of topics with `unclean.leader.election.enable`, as the store has it now. */
+  readonly allowingUncleanElection: UncleanTopics;
   /** The id by which this broker knows a topic of so many partitions; undefined where it knows none. */
   readonly knownTopicId?: (topic: string, partitions: number) => string | undefined;
   /** `auto.leader.rebalance.enable` and what belongs to it. */
