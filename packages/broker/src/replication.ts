@@ -74,6 +74,7 @@ export class Replication {
         link.ask(AlterPartition, body, (request, version) => alterPartition(controller(), request, version)),
     });
     this.#followers = this.#fetchers(listener);
+    configs.onBrokerConfig(({ numReplicaFetchers }) => this.#followers.resize(numReplicaFetchers));
     const { replicaLagTimeMaxMs: lagMsMax } = config;
     const [isrChanges, followers] = [this.#isrChanges, this.#followers];
     const throttle = { leader: this.#throttle('leader') };

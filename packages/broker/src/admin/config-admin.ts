@@ -174,7 +174,8 @@ export class ConfigAdmin {
       const { isTouched, fault: certificatesFault } = await this.#lookAtCertificates(entity, compute);
       await configs.change(entity, (before) => {
         const after = compute(before);
-        const fault = 'fault' in after ? after.fault : (this.#faultOf(entity, after.properties) ?? certificatesFault);
+        const fault =
+          'fault' in after ? after.fault : (this.#faultOf(entity, before, after.properties) ?? certificatesFault);
         // Kafka calls a bad value of a broker's config a bad request, and of a topic's a bad config (KAFKA-13609).
         const code = entity.type === 'topic' || 'fault' in after ? ErrorCode.INVALID_CONFIG : ErrorCode.INVALID_REQUEST;
         outcome = fault === undefined ? NO_ERROR : apiError(code, fault);
@@ -202,17 +203,21 @@ export class ConfigAdmin {
     const after = compute(before);
     if ('fault' in after) return { isTouched: false };
     const isTouched = [before, after.properties].some((each) => Object.keys(each).some(isCertificateSetting));
-    if (!isTouched || this.#faultOf(entity, after.properties) !== undefined) return { isTouched };
+    if (!isTouched || this.#faultOf(entity, before, after.properties) !== undefined) return { isTouched };
     return {
       isTouched,
       fault: await certificates.check(configs.dynamic.securityWith(entity.level, after.properties)),
     };
   }
 
-  #faultOf(entity: ConfigEntity, properties: ConfigProperties): string | undefined {
+  #faultOf(entity: ConfigEntity, before: ConfigProperties, properties: ConfigProperties): string | undefined {
     if (entity.type === 'broker') {
       const { dynamic } = this.#options.configs;
-      return brokerConfigFault(properties, entity.level) ?? dynamic.updateFault(entity.level, properties);
+      // What somebody else has left there, and does not hold, must not keep anybody from changing the rest.
+      const changed = Object.entries(properties).filter(([name, value]) => before[name] !== value);
+      return (
+        brokerConfigFault(Object.fromEntries(changed), entity.level) ?? dynamic.updateFault(entity.level, properties)
+      );
     }
     const fault = topicConfigFault(properties, this.#options.configs.current.topicDefaults);
     // What is wrong with a value comes with the topic; what is wrong with a name does not (`ZkAdminManager`).

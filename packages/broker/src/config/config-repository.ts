@@ -32,6 +32,10 @@ const CHANGE_ATTEMPTS_MAX = 10;
 /** How long a notification of a change stays, so that a broker that was away for a moment still sees it (Kafka's 15 minutes). */
 const CHANGE_NOTIFICATION_MS = 900_000;
 
+/** Kafka's brokers take over some that these cannot, so they may have been left behind by one of those. */
+const UNHEEDED =
+  'Settings in the metadata store do not hold: a running broker does not take them over. Set them in its file of settings, start it again, and delete them there (kafka-configs --alter --delete-config)';
+
 const NOTHING: ConfigProperties = Object.freeze({});
 /** Stands for what somebody has set and nobody can read. */
 const UNREADABLE: ConfigProperties = Object.freeze({});
@@ -299,7 +303,8 @@ export class ConfigRepository {
       ? await this.#readOrWatch(path, () => this.#next(() => this.#reloadBroker(level)))
       : (await this.#read(path)).properties;
     if (properties === undefined) return;
-    const changed = this.#dynamic.replace(level, properties);
+    const { changed, unheeded } = this.#dynamic.replace(level, properties);
+    if (unheeded.length > 0) this.#logger.warn({ settings: unheeded, of: level, path }, UNHEEDED);
     if (changed.length === 0) return;
     this.#logger.info({ changed, of: level }, 'Broker settings changed');
     this.#logConfigs.clear();

@@ -31,6 +31,14 @@ const SYNONYM_GROUPS: readonly (readonly string[])[] = [
   ['log.retention.ms', 'log.retention.minutes', 'log.retention.hours'],
 ];
 
+/** What came of settings that were set, or set no more, while the broker runs. */
+export interface DynamicChange {
+  /** The names of those whose value may have changed. */
+  readonly changed: readonly string[];
+  /** The names of those that are set and do not hold: this broker knows them, and cannot change them while it runs, or cannot read their values. */
+  readonly unheeded: readonly string[];
+}
+
 /** Counts of threads, which change by half or double at most (`DynamicThreadPool`, `DataPlaneAcceptor`, `LogCleaner`). */
 const THREAD_COUNTS = [
   'num.io.threads',
@@ -75,15 +83,18 @@ export class DynamicConfig {
     return this.#properties[level];
   }
 
-  /** Takes over what is now set at a level. The names of settings whose value may have changed. */
-  replace(level: BrokerConfigLevel, properties: ConfigProperties): readonly string[] {
+  /** Takes over what is now set at a level. */
+  replace(level: BrokerConfigLevel, properties: ConfigProperties): DynamicChange {
     const before = this.#properties[level];
     const names = new Set([...Object.keys(before), ...Object.keys(properties)]);
-    const changed = [...names].filter((name) => before[name] !== properties[name]);
-    if (changed.length === 0) return changed;
+    const touched = [...names].filter((name) => before[name] !== properties[name]);
+    if (touched.length === 0) return { changed: [], unheeded: [] };
     this.#properties[level] = properties;
     this.#current = this.#merged(this.#properties).config;
-    return changed;
+    return {
+      changed: touched.filter((name) => !isUnheeded(name, before[name]) || !isUnheeded(name, properties[name])),
+      unheeded: touched.filter((name) => properties[name] !== undefined && isUnheeded(name, properties[name])),
+    };
   }
 
   /**
@@ -151,7 +162,9 @@ export class DynamicConfig {
     for (const [properties, source] of places) {
       for (const each of names) {
         const value = properties[each];
-        if (value !== undefined) found.push({ name: each, value, source });
+        const isDynamic = properties === this.#properties.broker || properties === this.#properties.default;
+        if (value === undefined || (isDynamic && isUnheeded(each, value))) continue;
+        found.push({ name: each, value, source });
       }
     }
     // Kafka starts the list where the config itself has a value and drops what is stronger under another name.
@@ -183,6 +196,11 @@ function threadCountFault(name: string, current: number, asked: number): string 
 /** Leaves out what cannot be set while a broker runs or cannot be read: somebody may have written it past this broker. */
 function usable(properties: ConfigProperties): ConfigProperties {
   return Object.fromEntries(Object.entries(properties).filter(([name, text]) => isUsable(name, text)));
+}
+
+/** Whether a value does not hold though the name is known: it was written past this broker, by Kafka's for example. True for none. */
+function isUnheeded(name: string, text: string | undefined): boolean {
+  return text === undefined || (definitionOf(name) !== undefined && !isUsable(name, text));
 }
 
 function isUsable(name: string, text: string): boolean {

@@ -18,7 +18,7 @@ export interface FollowerFetchersOptions {
   readonly versions: InterBrokerVersions;
   /** The listener that brokers use among themselves. */
   readonly listener: string;
-  /** `num.replica.fetchers`: how many fetches are under way to one leader. */
+  /** `num.replica.fetchers`: how many fetches are under way to one leader, to begin with. */
   readonly fetchersPerLeader: number;
   readonly settings: FetcherSettings;
   readonly clock: Clock;
@@ -42,10 +42,14 @@ export class FollowerFetchers {
   readonly #entries = new Map<string, Entry>();
   readonly #byPartition = new Map<Partition, FollowerFetcher>();
   readonly #homeless = new Set<Partition>();
+  /** On their way from one fetcher to another, which begins when the one before has let go of their logs. */
+  readonly #moving = new Map<Partition, Promise<void>>();
+  #fetchersPerLeader: number;
   readonly #forget: () => void;
 
   constructor(options: FollowerFetchersOptions) {
     this.#options = options;
+    this.#fetchersPerLeader = options.fetchersPerLeader;
     this.#forget = options.cluster.onChange(() => this.#lookAround());
   }
 
@@ -72,6 +76,9 @@ export class FollowerFetchers {
   /** Fetches a partition no more; resolves when nothing is done to its log any more. */
   async remove(partition: Partition): Promise<void> {
     this.#homeless.delete(partition);
+    const moving = this.#moving.get(partition);
+    this.#moving.delete(partition);
+    await moving;
     const fetcher = this.#byPartition.get(partition);
     if (fetcher === undefined) return;
     this.#byPartition.delete(partition);
@@ -85,7 +92,16 @@ export class FollowerFetchers {
     this.#byPartition.clear();
     const entries = [...this.#entries.values()];
     this.#entries.clear();
-    await Promise.all(entries.map(({ fetcher }) => fetcher.close()));
+    const moving = [...this.#moving.values()];
+    this.#moving.clear();
+    await Promise.all([...moving, ...entries.map(({ fetcher }) => fetcher.close())]);
+  }
+
+  /** From now on so many fetches are under way to one leader; partitions go to the fetchers that are theirs then (`AbstractFetcherManager.resizeThreadPool`). */
+  resize(fetchersPerLeader: number): void {
+    if (fetchersPerLeader === this.#fetchersPerLeader) return;
+    this.#fetchersPerLeader = fetchersPerLeader;
+    for (const [key, { fetcher }] of [...this.#entries]) this.#move(key, fetcher);
   }
 
   /** Leaders have come, or come back under another address. */
@@ -95,15 +111,28 @@ export class FollowerFetchers {
       this.#homeless.delete(partition);
       this.add(partition);
     }
-    for (const [key, { fetcher, endpoint }] of this.#entries) {
+    for (const [key, { fetcher, endpoint }] of [...this.#entries]) {
       const now = this.#endpointOf(Number(key.split(':')[0]));
       if (now === undefined || (now.host === endpoint.host && now.port === endpoint.port)) continue;
-      this.#entries.delete(key);
-      const moved = [...fetcher.partitions()];
-      for (const partition of moved) this.#byPartition.delete(partition);
-      void fetcher.close().then(() => {
-        for (const partition of moved) if (!this.#byPartition.has(partition)) this.add(partition);
-      });
+      this.#move(key, fetcher);
+    }
+  }
+
+  /** Has what a fetcher fetches fetched by others. */
+  #move(key: string, fetcher: FollowerFetcher): void {
+    const partitions = [...fetcher.partitions()];
+    this.#entries.delete(key);
+    const moved = fetcher.close().then(() => {
+      for (const partition of partitions) {
+        // It is fetched no more, or was closed with all others.
+        if (this.#moving.get(partition) !== moved) continue;
+        this.#moving.delete(partition);
+        this.add(partition);
+      }
+    });
+    for (const partition of partitions) {
+      this.#byPartition.delete(partition);
+      this.#moving.set(partition, moved);
     }
   }
 
@@ -113,7 +142,7 @@ export class FollowerFetchers {
   }
 
   #fetcherOf(leaderId: number, { topic, partition }: Partition, endpoint: BrokerEndpoint): FollowerFetcher {
-    const number = fetcherNumber(topic, partition, this.#options.fetchersPerLeader);
+    const number = fetcherNumber(topic, partition, this.#fetchersPerLeader);
     const key = `${leaderId}:${number}`;
     const known = this.#entries.get(key);
     if (known !== undefined) return known.fetcher;

@@ -386,7 +386,13 @@ export function encodeConfigChange(entityPath: string): Buffer {
 }
 
 export function decodeConfigChange(path: string, data: Buffer): string {
-  return decode(path, data, (json) => String(json['entity_path']));
+  return decode(path, data, (json) => {
+    const { entity_path: entityPath, entity_type: type, entity_name: name } = json;
+    if (typeof entityPath === 'string') return entityPath;
+    // As before Kafka 0.11, and as some tools write it still.
+    if (typeof type === 'string' && typeof name === 'string') return `${type}/${name}`;
+    throw new TypeError('it names no entity');
+  });
 }
 
 /** A run of producer ids that one broker hands out. */
