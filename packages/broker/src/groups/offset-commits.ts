@@ -216,16 +216,14 @@ function checkCommit(group: Group, request: CommitRequest): number {
   return generationId === group.generationId ? ErrorCode.NONE : ErrorCode.ILLEGAL_GENERATION;
 }
 
-/** Who may commit in a transaction: old clients do not say who they are, and may always. */
+/**
+ * Who may commit in a transaction (GroupCoordinator.validateOffsetCommit): as without one, but that clients of before KIP-447, which do not
+ * say who they are, may always. Whoever says anything of himself has to be what he says: it is what fences a consumer that was counted out.
+ */
 function checkTransactional(group: Group, request: CommitRequest): number {
   const { generationId, memberId, groupInstanceId } = request;
-  if (group.is(GroupState.DEAD)) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
-  if (generationId < 0 && memberId === UNKNOWN_MEMBER_ID && groupInstanceId === null) return ErrorCode.NONE;
-  const isMember = memberId !== UNKNOWN_MEMBER_ID || groupInstanceId !== null;
-  const errorCode = isMember ? checkMember(group, memberId, groupInstanceId) : ErrorCode.NONE;
-  if (errorCode !== ErrorCode.NONE) return errorCode;
-  if (generationId < 0 || generationId === group.generationId) return ErrorCode.NONE;
-  return ErrorCode.ILLEGAL_GENERATION;
+  const isNobody = generationId < 0 && memberId === UNKNOWN_MEMBER_ID && groupInstanceId === null;
+  return isNobody && !group.is(GroupState.DEAD) ? ErrorCode.NONE : checkCommit(group, request);
 }
 
 /** Which of the partitions may be forgotten while the group lives, as an error for each (OffsetDelete, KIP-496). */
