@@ -462,6 +462,7 @@ export class Broker {
       store,
       peers,
       listener: config.interBrokerListenerName,
+      topics: new TopicLookup({ store, cluster: rooms.cluster, clock, logger }),
       isVerifying: () => configs.current.transactionPartitionVerificationEnable,
       hasTaggedTransactions: interBrokerVersions(config.interBrokerProtocolVersion)?.hasTaggedTransactions ?? true,
       transactionVersionMax,

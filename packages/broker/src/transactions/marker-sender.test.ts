@@ -1,4 +1,5 @@
 import { ManualClock } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
 import { Deadlines } from '../shared/deadlines.ts';
 import { Guard } from '../shared/guard.ts';
@@ -11,7 +12,7 @@ function parcel(producerId: number, partitions: number, topic = 'orders') {
   const marker = { producerId, producerEpoch: 1, isCommit: true, coordinatorEpoch: 0, isRaised: true };
   const ended = { id: `id-${producerId}`, marker, partitions: NO_PARTITIONS, isWanted: () => true, done: () => {} };
   const targets = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
-  return { sending: { ended, left: partitions, isFenced: false, unknownForMs: 0 }, targets };
+  return { sending: { ended, left: partitions, isFenced: false, unknownForMs: new Map<string, number>() }, targets };
 }
 
 const producersOf = (parcels: ReturnType<typeof takeParcels>): number[] =>
@@ -75,5 +76,121 @@ describe('markers for another broker', () => {
     }
     expect(done).toEqual([1, 2, 3]);
     expect(sender.withoutLeader).toBe(0);
+  });
+});
+
+describe('markers for a topic that this broker does not know', () => {
+  interface Image {
+    readonly partitions: Map<string, number>;
+    change: (change: { topics: Iterable<string>; deletedTopics: readonly string[] }) => void;
+  }
+
+  /** A sender of broker 1, what it knows of leaders, and what it would find in the store. */
+  function newSender(found: () => number) {
+    const guard = new Guard(silentLogger);
+    const clock = new ManualClock();
+    const image: Image = { partitions: new Map(), change: () => {} };
+    const looks: string[] = [];
+    const written: string[] = [];
+    const sender = new MarkerSender({
+      brokerId: 1,
+      cluster: {
+        onChange: (listener: Image['change']) => {
+          image.change = listener;
+          return () => {};
+        },
+        partition: (topic: string, partition: number) => {
+          const leader = image.partitions.get(`${topic}-${partition}`);
+          return leader === undefined ? undefined : { leader };
+        },
+      },
+      topics: {
+        forRequest: () => ({
+          errorOf: async (topic: string, partition: number) => {
+            looks.push(`${topic}-${partition}`);
+            return found();
+          },
+        }),
+      },
+      writer: {
+        write: async (topic: string, partition: number) => {
+          written.push(`${topic}-${partition}`);
+          return ErrorCode.NONE;
+        },
+      },
+      deadlines: new Deadlines(clock, guard),
+      guard,
+      logger: silentLogger,
+      timeoutMs: 1000,
+    } as unknown as MarkerSenderOptions);
+    let isDone = false;
+    const send = (topics: Record<string, readonly number[]>): void => {
+      const partitions = new Map(Object.entries(topics).map(([topic, numbers]) => [topic, new Set(numbers)]));
+      const done = (): void => {
+        isDone = true;
+      };
+      sender.send({ ...parcel(1, 0).sending.ended, partitions, done });
+    };
+    return { clock, image, looks, written, sender, send, isDone: () => isDone };
+  }
+
+  it('are not written where it is not in the store either, once it was unknown for 5 s', async () => {
+    const test = newSender(() => ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    test.send({ gone: [0, 1] });
+    await test.clock.advanceAsync(4900);
+    expect(test.isDone()).toBe(false);
+    expect(test.looks).toEqual([]);
+    expect(test.sender.withoutLeader).toBe(2);
+    await test.clock.advanceAsync(200);
+    expect(test.isDone()).toBe(true);
+    expect(test.looks).toEqual(['gone-0', 'gone-1']);
+    expect(test.sender.withoutLeader).toBe(0);
+  });
+
+  it.each([
+    ['is in the store', ErrorCode.NONE],
+    ['could not be looked for', ErrorCode.COORDINATOR_NOT_AVAILABLE],
+  ])('wait where it %s, until the broker is told of it, however late', async (_what, code) => {
+    const test = newSender(() => code);
+    test.send({ late: [0] });
+    await test.clock.advanceAsync(60_000);
+    expect(test.isDone()).toBe(false);
+    // Once in 5 s, and not at each try.
+    expect(test.looks.length).toBeGreaterThan(5);
+    expect(test.looks.length).toBeLessThan(13);
+    test.image.partitions.set('late-0', 1);
+    await test.clock.advanceAsync(200);
+    expect(test.written).toEqual(['late-0']);
+    expect(test.isDone()).toBe(true);
+  });
+
+  it('are not written where it was told of the deletion, unless a topic of that name is there again', async () => {
+    let code: number = ErrorCode.NONE;
+    const test = newSender(() => code);
+    test.image.change({ topics: [], deletedTopics: ['again'] });
+    test.send({ again: [0] });
+    await test.clock.advanceAsync(1000);
+    expect(test.isDone()).toBe(false);
+    code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    await test.clock.advanceAsync(200);
+    expect(test.isDone()).toBe(true);
+    expect(test.written).toEqual([]);
+  });
+
+  it('have 5 s for each topic, which a partition without a leader does not use up', async () => {
+    const test = newSender(() => ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    test.image.partitions.set('known-0', -1);
+    test.image.partitions.set('other-0', -1);
+    test.send({ known: [0], other: [0] });
+    await test.clock.advanceAsync(20_000);
+    expect(test.looks).toEqual([]);
+    test.image.partitions.delete('other-0');
+    await test.clock.advanceAsync(4500);
+    expect(test.looks).toEqual([]);
+    test.image.partitions.set('known-0', 1);
+    test.image.partitions.set('other-0', 1);
+    await test.clock.advanceAsync(200);
+    expect(test.written.toSorted()).toEqual(['known-0', 'other-0']);
+    expect(test.isDone()).toBe(true);
   });
 });

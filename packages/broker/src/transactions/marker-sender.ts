@@ -14,7 +14,7 @@ const RETRY_PAUSE_MS = 100;
 /** `transaction.version` of those who raise the epoch with each transaction (KIP-890). */
 const RAISED_VERSION = 2;
 
-/** How long a topic may be unknown to this broker until it counts as deleted: it may not have been told of all topics yet. */
+/** How long a topic may be unknown to this broker until it is looked for: it may not have been told of all topics yet. */
 const UNKNOWN_TOPIC_MS = 5000;
 
 /** How large a request with markers may become, by the names in it; what is beyond goes with the next. */
@@ -26,9 +26,18 @@ const TOPIC_BYTES = 16;
 /** How many names of deleted topics are kept in mind. */
 const DELETED_TOPICS_MAX = 1000;
 
+/** Finds out whether partitions are there that this broker has not been told of (`TopicLookup`). */
+export interface TopicLooks {
+  forRequest(): {
+    /** NONE where it is, COORDINATOR_NOT_AVAILABLE where that could not be found out, and another error where it is not. */
+    errorOf(topic: string, partition: number): number | Promise<number>;
+  };
+}
+
 export interface MarkerSenderOptions {
   readonly brokerId: number;
   readonly cluster: ClusterImage;
+  readonly topics: TopicLooks;
   readonly lanes: BrokerLanes;
   readonly writer: MarkerWriter;
   readonly deadlines: Deadlines;
@@ -60,8 +69,8 @@ interface Sending {
   left: number;
   /** A newer coordinator, or a newer epoch of the producer, does the rest. */
   isFenced: boolean;
-  /** For how long topics have not been found. */
-  unknownForMs: number;
+  /** For how long each topic has not been found. */
+  readonly unknownForMs: Map<string, number>;
 }
 
 /** Markers on their way to a broker. */
@@ -130,7 +139,7 @@ export class MarkerSender {
     for (const [topic, partitions] of ended.partitions) {
       for (const partition of partitions) targets.push({ topic, partition });
     }
-    this.#dispatch({ ended, left: targets.length, isFenced: false, unknownForMs: 0 }, targets);
+    this.#dispatch({ ended, left: targets.length, isFenced: false, unknownForMs: new Map() }, targets);
   }
 
   close(): void {
@@ -146,30 +155,62 @@ export class MarkerSender {
       return;
     }
     const { brokerId, guard } = this.#options;
-    const byLeader = Map.groupBy(targets, (target) => this.#leaderOf(sending, target));
-    const gone = byLeader.get('gone') ?? [];
-    this.#settle(sending, gone.length);
-    const unknown = [...(byLeader.get('unknown') ?? []), ...(byLeader.get(-1) ?? [])];
-    if (unknown.length > 0) {
-      sending.unknownForMs += RETRY_PAUSE_MS;
-      this.#unknown += unknown.length;
-      this.#again(sending, unknown, () => {
-        this.#unknown -= unknown.length;
-      });
-    }
+    const { cluster } = this.#options;
+    const byLeader = Map.groupBy(targets, ({ topic, partition }) => cluster.partition(topic, partition)?.leader);
+    this.#wait(sending, byLeader.get(-1) ?? []);
+    this.#awaitTopics(sending, byLeader.get(undefined) ?? []);
     for (const [leader, part] of byLeader) {
-      if (typeof leader === 'string' || leader < 0) continue;
+      if (leader === undefined || leader < 0) continue;
       if (leader === brokerId) guard.settle('Writing markers', this.#writeHere(sending, part));
       else this.#queue(leader, { sending, targets: part });
     }
     if (targets.length === 0) this.#settle(sending, 0);
   }
 
-  #leaderOf({ unknownForMs }: Sending, { topic, partition }: Target): number | 'gone' | 'unknown' {
-    const { cluster } = this.#options;
-    const state = cluster.partition(topic, partition);
-    if (state !== undefined) return state.leader;
-    return this.#deleted.has(topic) || unknownForMs >= UNKNOWN_TOPIC_MS ? 'gone' : 'unknown';
+  /** Tries again soon, counted as without a leader until then. */
+  #wait(sending: Sending, targets: readonly Target[]): void {
+    if (targets.length === 0) return;
+    this.#unknown += targets.length;
+    this.#again(sending, targets, () => {
+      this.#unknown -= targets.length;
+    });
+  }
+
+  /** Waits until this broker is told of the partitions' topics, and for no longer than they are there. */
+  #awaitTopics(sending: Sending, targets: readonly Target[]): void {
+    const byTopic = Map.groupBy(targets, ({ topic }) => topic);
+    const { unknownForMs } = sending;
+    for (const [topic, partitions] of byTopic) {
+      const forMs = unknownForMs.get(topic) ?? 0;
+      if (forMs >= UNKNOWN_TOPIC_MS || this.#deleted.has(topic)) {
+        unknownForMs.delete(topic);
+        this.#options.guard.settle('Looking for topics of a transaction', this.#lookFor(sending, partitions));
+      } else {
+        unknownForMs.set(topic, forMs + RETRY_PAUSE_MS);
+        this.#wait(sending, partitions);
+      }
+    }
+  }
+
+  /**
+   * A marker that is not written leaves its transaction open in a partition for ever, so only a topic that is not in the metadata store
+   * counts as gone: of one that is there, this broker may be told later than of anything else.
+   */
+  async #lookFor(sending: Sending, targets: readonly Target[]): Promise<void> {
+    // Of one topic: a request has looks for so many of them only.
+    const lookup = this.#options.topics.forRequest();
+    const left: Target[] = [];
+    this.#unknown += targets.length;
+    try {
+      for (const target of targets) {
+        const code = await lookup.errorOf(target.topic, target.partition);
+        if (code === ErrorCode.NONE || code === ErrorCode.COORDINATOR_NOT_AVAILABLE) left.push(target);
+      }
+    } finally {
+      this.#unknown -= targets.length;
+    }
+    this.#settle(sending, targets.length - left.length);
+    this.#wait(sending, left);
   }
 
   async #writeHere(sending: Sending, targets: readonly Target[]): Promise<void> {

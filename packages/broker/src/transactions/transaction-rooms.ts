@@ -15,7 +15,7 @@ import { isRefusal } from '../shared/refusal.ts';
 import { TRANSACTION_VERSION_MAX, TransactionLevel } from '../store/transaction-level.ts';
 import { BrokerLanes } from './broker-lanes.ts';
 import type { TransactionConfig } from './config.ts';
-import { MarkerSender } from './marker-sender.ts';
+import { MarkerSender, type TopicLooks } from './marker-sender.ts';
 import { MarkerWriter } from './marker-writer.ts';
 import type { TransactionAsker } from './transaction.ts';
 import { TransactionCoordinator } from './transaction-coordinator.ts';
@@ -32,6 +32,8 @@ export interface TransactionRoomsOptions {
   readonly coordinatorTopics: Pick<CoordinatorTopics, 'partitionCount'>;
   readonly groups: GroupCoordinator;
   readonly peers: Peers;
+  /** Finds topics that this broker has not been told of. */
+  readonly topics: TopicLooks;
   /** `inter.broker.listener.name` */
   readonly listener: string;
   readonly metrics: Metrics;
@@ -62,7 +64,8 @@ export class TransactionRooms {
   readonly #lanes: readonly BrokerLanes[];
 
   constructor(options: TransactionRoomsOptions) {
-    const { brokerId, config, clock, logger, cluster, replicas, groups, peers, listener, nextProducerId } = options;
+    const { brokerId, config, clock, logger, cluster, topics, replicas, groups, peers, listener, nextProducerId } =
+      options;
     const timeoutMs = config.requestTimeoutMs;
     const partitionCount = (): number | undefined => options.coordinatorTopics.partitionCount(TRANSACTIONS_TOPIC);
     const limits = { loadBytes: config.loadBytes, commitTimeoutMs: config.loadTimeoutMs };
@@ -87,7 +90,17 @@ export class TransactionRooms {
       partitionCount,
       openLog: (partitions) => replicas.coordinatorLog(TRANSACTIONS_TOPIC, limits, partitions),
       openSender: (deadlines, guard) =>
-        new MarkerSender({ brokerId, cluster, lanes: markerLanes, writer, deadlines, guard, logger, timeoutMs }),
+        new MarkerSender({
+          brokerId,
+          cluster,
+          topics,
+          lanes: markerLanes,
+          writer,
+          deadlines,
+          guard,
+          logger,
+          timeoutMs,
+        }),
     });
     const guard = new Guard(logger);
     this.#deadlines = new Deadlines(clock, guard);
