@@ -185,6 +185,11 @@ function exposeTransactions({ metrics, clock, config, replicas, transactions }: 
     'Markers of partitions that nobody leads, or that are not known',
     () => coordinator.markersWaiting.withoutLeader,
   );
+  gauge(
+    `${channels}_logappendretryqueuesize`,
+    'Transactions with all their markers, of which that could not be written down yet',
+    () => coordinator.completionsWaiting,
+  );
   gauge(`${channels}_queuesize`, 'Markers that wait for other brokers', () => coordinator.markersWaiting.queued);
   gauge(
     'kafka_server_replicamanager_partitionswithlatetransactionscount',

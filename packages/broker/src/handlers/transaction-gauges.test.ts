@@ -3,7 +3,9 @@ import type { LogManager } from '@millrace/log';
 import { ErrorCode, FindCoordinator } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exposeRooms } from '../broker-gauges.ts';
+import { refused } from '../replicas/partition.ts';
 import { type MetricLabels, noMetrics } from '../shared/metrics.ts';
+import { isRefusal } from '../shared/refusal.ts';
 import { BrokerUnderTest } from '../testing/test-broker.ts';
 import { TestProducer } from '../testing/test-transactions.ts';
 
@@ -72,6 +74,28 @@ describe('the metrics of transactions', () => {
     await rest();
     expect(waiting()).toBe(2);
     leaderless.mockRestore();
+    test.clock.advance(100);
+    await rest();
+    expect([waiting(), count('CompleteCommit')]).toEqual([0, 1]);
+  });
+
+  it('count the transactions whose end could not be written down, until it is', async () => {
+    const waiting = gauge('logappendretryqueuesize');
+    const producer = await TestProducer.start(test, 'id');
+    await producer.add('t', [0, 1]);
+    const log = test.broker.services.replicas.find('__transaction_state', 0);
+    if (isRefusal(log)) throw new Error('It has no leader');
+    const append = log.append.bind(log);
+    let appends = 0;
+    const refusing = vi.spyOn(log, 'append').mockImplementation((...given) => {
+      appends += 1;
+      // The decision is written, and what follows it is not.
+      return appends > 1 ? refused(ErrorCode.NOT_ENOUGH_REPLICAS, 0) : append(...given);
+    });
+    expect(await producer.end(true)).toBe(0);
+    await rest();
+    expect([waiting(), count('PrepareCommit')]).toEqual([1, 1]);
+    refusing.mockRestore();
     test.clock.advance(100);
     await rest();
     expect([waiting(), count('CompleteCommit')]).toEqual([0, 1]);

@@ -84,6 +84,7 @@ export class TransactionCoordinator {
   readonly #sender: MarkerSender;
   readonly #timeouts: TransactionTimeouts;
   readonly #lateReports: LateReports;
+  #completionsWaiting = 0;
   readonly #expiryCheck: Deadline = new Deadline(() => this.#forgetExpired());
 
   constructor(options: TransactionCoordinatorOptions) {
@@ -297,6 +298,11 @@ export class TransactionCoordinator {
     return { queued, withoutLeader };
   }
 
+  /** How many transactions have all their markers, which could not be written down yet; for metrics. */
+  get completionsWaiting(): number {
+    return this.#completionsWaiting;
+  }
+
   /** For how long the oldest transaction has been open, in milliseconds; 0 where none is. For metrics. */
   get oldestOpenMs(): number {
     const nowMs = this.#options.clock.now();
@@ -463,7 +469,9 @@ export class TransactionCoordinator {
       const errorCode = await outcome;
       if (errorCode === ErrorCode.NONE) transaction.settle();
       else if (this.#isCurrent(home, transaction) && transaction.isPrepared) {
+        this.#completionsWaiting += 1;
         const retry = new Deadline(() => {
+          this.#completionsWaiting -= 1;
           if (this.#isCurrent(home, transaction)) this.#complete(home, transaction, isCommit);
         });
         this.#deadlines.set(retry, SETTLE_WAIT_MS);
