@@ -156,6 +156,8 @@ const aclFields: FieldRules<TestAcl> = {
   topic: someText,
   group: someText,
   transactionalId: someText,
+  tokensOf: someText,
+  delegationToken: someText,
   cluster: { expects: 'true', accepts: (value) => value === true },
   prefixed: aBoolean,
   deny: aBoolean,
@@ -165,7 +167,7 @@ const aclShape: Shape = {
   fields: aclFields,
   foreign: { principal: 'it is called user, and is the name alone', permissionType: 'deny: true forbids' },
 };
-const SUBJECTS = ['topic', 'group', 'transactionalId', 'cluster'] as const;
+const SUBJECTS = ['topic', 'group', 'transactionalId', 'tokensOf', 'delegationToken', 'cluster'] as const;
 
 const faultFields: FieldRules<FaultOptions> = { times: orInfinity(wholeNumber(1)), clientId: anyText };
 const dropFields: FieldRules<DropOptions> = { ...faultFields, when: oneOf('before', 'after') };

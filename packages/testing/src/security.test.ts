@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Connection, type SaslOptions } from '@millrace/network';
-import { Metadata } from '@millrace/protocol';
+import { DescribeAcls, Metadata } from '@millrace/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startBroker, type TestBroker } from './test-broker.ts';
 
@@ -34,6 +34,41 @@ describe('a secured broker for tests', () => {
     expect(await seenBy({ mechanism: 'SCRAM-SHA-512', username: 'bob', password: 'b"o\\b' })).toEqual([]);
     await expect(seenBy({ mechanism: 'SCRAM-SHA-256', username: 'bob', password: 'x' })).rejects.toThrow('failed');
     await expect(seenBy(undefined)).rejects.toThrow();
+  });
+
+  it('knows rules about tokens, of a user and by their ids', async () => {
+    broker = await startBroker({
+      users: { alice: 'alice-pw', bob: 'bob-pw' },
+      acls: [
+        { user: 'alice', operation: 'create-tokens', tokensOf: 'bob' },
+        { user: 'alice', operation: 'describe-tokens', tokensOf: '*' },
+        { user: 'alice', operation: 'describe', delegationToken: 'id' },
+        { user: 'alice', operation: 'describe', cluster: true },
+      ],
+    });
+    const sasl = { mechanism: 'PLAIN', username: 'alice', password: 'alice-pw' } as const;
+    const connection = await Connection.connect({ host: 'localhost', port: broker.port, sasl });
+    try {
+      const any = { patternTypeFilter: 1, principalFilter: null, hostFilter: null, operation: 1, permissionType: 1 };
+      const { resources } = await connection.send(DescribeAcls, 3, {
+        resourceTypeFilter: 1,
+        resourceNameFilter: null,
+        ...any,
+      });
+      const seen = resources.map(({ resourceType, resourceName, acls }) => [
+        resourceType,
+        resourceName,
+        acls.map(({ operation }) => operation),
+      ]);
+      expect(seen.sort()).toEqual([
+        [4, 'kafka-cluster', [8]],
+        [6, 'id', [8]],
+        [7, '*', [14]],
+        [7, 'User:bob', [13]],
+      ]);
+    } finally {
+      await connection.close();
+    }
   });
 
   it('speaks TLS, with or without logins', async () => {

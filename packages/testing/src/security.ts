@@ -7,7 +7,7 @@ import { TestBrokerError } from './errors.ts';
 /** What a rule of a test lets somebody do, as `@millrace/admin` names it. */
 export type TestOperation = keyof typeof OPERATIONS;
 
-/** A rule of a test: one of `topic`, `group`, `transactionalId` and `cluster` says what it is about; `*` is every name. */
+/** A rule of a test: one of `topic`, `group`, `transactionalId`, `tokensOf`, `delegationToken` and `cluster` says what it is about; `*` is every name. */
 export interface TestAcl {
   /** A user by his name; `*` is everybody. */
   readonly user: string;
@@ -15,6 +15,10 @@ export interface TestAcl {
   readonly topic?: string;
   readonly group?: string;
   readonly transactionalId?: string;
+  /** The user whose delegation tokens it is about, for `create-tokens` and `describe-tokens`. */
+  readonly tokensOf?: string;
+  /** The id of a delegation token. */
+  readonly delegationToken?: string;
   readonly cluster?: true;
   /** Whether the name is what names begin with. False by default. */
   readonly prefixed?: boolean;
@@ -44,6 +48,8 @@ const OPERATIONS = {
   'alter-configs': 'AlterConfigs',
   'cluster-action': 'ClusterAction',
   'idempotent-write': 'IdempotentWrite',
+  'create-tokens': 'CreateTokens',
+  'describe-tokens': 'DescribeTokens',
 } as const;
 
 /** What rules may allow or forbid. */
@@ -123,10 +129,14 @@ function salted(mechanism: (typeof MECHANISMS)[number], password: string) {
 }
 
 function patternOf(acl: TestAcl) {
-  const { topic, group, transactionalId, prefixed = false } = acl;
+  const { topic, group, transactionalId, tokensOf, delegationToken, prefixed = false } = acl;
   const isPrefix = prefixed;
   if (topic !== undefined) return { type: 'Topic', name: topic, isPrefix } as const;
   if (group !== undefined) return { type: 'Group', name: group, isPrefix } as const;
   if (transactionalId !== undefined) return { type: 'TransactionalId', name: transactionalId, isPrefix } as const;
+  if (delegationToken !== undefined) return { type: 'DelegationToken', name: delegationToken, isPrefix } as const;
+  if (tokensOf !== undefined) {
+    return { type: 'User', name: tokensOf === '*' ? tokensOf : `User:${tokensOf}`, isPrefix } as const;
+  }
   return { type: 'Cluster', name: 'kafka-cluster', isPrefix: false } as const;
 }

@@ -37,6 +37,37 @@ describe('millrace acls', () => {
     expect((await run('acls', 'remove', '--all')).stdout).toMatch('nothing was removed');
   });
 
+  it('adds rules about tokens, of users and by their ids, shows them and removes them', async () => {
+    const tokens = ['--operation', 'CreateTokens', '--operation', 'DESCRIBE_TOKENS', '--user', 'dave'];
+    expect((await run('acls', 'add', '--principal', 'carol', ...tokens)).stdout).toBe(
+      'User:carol may create-tokens user User:dave\nUser:carol may describe-tokens user User:dave\n',
+    );
+    const id = ['--operation', 'describe', '--delegation-token', 'a-token', '--user', '*'];
+    expect((await run('acls', 'add', '--principal', 'carol', ...id)).stderr).toMatch(
+      'describe is none that a user has',
+    );
+    expect((await run('acls', 'add', '--principal', 'carol', ...id.slice(0, 4))).stdout).toBe(
+      'User:carol may describe delegation-token a-token\n',
+    );
+    expect(JSON.parse((await run('acls', 'list', '--user', 'User:dave', '--json')).stdout)).toHaveLength(2);
+    expect((await run('acls', 'remove', '--user', 'dave')).stdout).toMatch('2 access rules removed');
+    expect((await run('acls', 'remove', '--delegation-token', 'a-token')).stdout).toMatch('1 access rule removed');
+  });
+
+  it('keeps what forbids, unless it is told to remove that', async () => {
+    const about = ['--principal', 'erin', '--topic', 'audit'];
+    await run('acls', 'add', ...about, '--operation', 'all');
+    await run('acls', 'add', ...about, '--operation', 'delete', '--deny');
+    expect((await run('acls', 'remove', ...about)).stdout).toBe(
+      '1 access rule removed:\nUser:erin may all topic audit\n',
+    );
+    expect((await run('acls', 'remove', ...about)).stdout).toMatch('removed with --deny, or with --any');
+    expect((await run('acls', 'remove', ...about, '--deny')).stdout).toMatch('User:erin may not delete topic audit');
+    await run('acls', 'add', ...about, '--operation', 'all');
+    await run('acls', 'add', ...about, '--operation', 'delete', '--deny');
+    expect((await run('acls', 'remove', ...about, '--any')).stdout).toMatch('2 access rules removed');
+  });
+
   it('forbids from an address', async () => {
     const rule = ['--principal', 'User:*', '--deny', '--operation', 'ALL', '--cluster', '--host', '10.0.0.1'];
     expect((await run('acls', 'add', ...rule)).stdout).toBe('User:* may not all cluster kafka-cluster from 10.0.0.1\n');
@@ -58,6 +89,8 @@ describe('millrace acls', () => {
     [['add', '--principal', 'a', '-t', 'b', '-g', 'c', '--operation', 'WRITE'], 'write is none that a group has'],
     [['add', '--principal', 'a', '--topic', 'b', '--operation', 'cluster-action'], 'none that a topic has'],
     [['add', '--principal', 'a', '--cluster', '--operation', 'read'], 'none that a cluster has'],
+    [['remove', '--any'], 'every access rule there is'],
+    [['remove', '--topic', 'a', '--any', '--deny'], 'mean two things'],
     [['remove'], 'every access rule there is'],
   ])('says what is missing: %j', async (args, message) => {
     const { exitCode, stderr } = await run('acls', ...args);

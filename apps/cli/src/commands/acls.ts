@@ -10,6 +10,8 @@ export interface AclResourceOptions {
   readonly group?: readonly string[];
   readonly transactionalId?: readonly string[];
   readonly cluster?: boolean;
+  readonly user?: readonly string[];
+  readonly delegationToken?: readonly string[];
   readonly prefixed?: boolean;
 }
 
@@ -24,6 +26,7 @@ export interface AclOptions extends AclResourceOptions {
 
 export interface RemoveAclOptions extends AclOptions {
   readonly all?: boolean;
+  readonly any?: boolean;
 }
 
 type Resource = Pick<NewAcl, 'resourceType' | 'resourceName'>;
@@ -34,6 +37,8 @@ const OPERATIONS: { readonly [Type in AclResourceType]?: readonly string[] } = {
   group: ['read', 'describe', 'delete', 'describe-configs', 'alter-configs'],
   'transactional-id': ['write', 'describe'],
   cluster: ['create', 'cluster-action', 'describe', 'alter', 'describe-configs', 'alter-configs', 'idempotent-write'],
+  user: ['create-tokens', 'describe-tokens'],
+  'delegation-token': ['describe'],
 };
 
 const CLUSTER: Resource = { resourceType: 'cluster', resourceName: 'kafka-cluster' };
@@ -45,6 +50,8 @@ function resourcesOf(options: AclResourceOptions): Resource[] {
     ...named('topic', options.topic),
     ...named('group', options.group),
     ...named('transactional-id', options.transactionalId),
+    ...named('delegation-token', options.delegationToken),
+    ...named('user', options.user?.map(ownerOf)),
     ...(options.cluster === true ? [CLUSTER] : []),
   ];
 }
@@ -66,7 +73,7 @@ function aclsToAdd(options: AclOptions): NewAcl[] {
   if (resources.length === 0) {
     throw usageError(
       'Nothing is named that the rule is about',
-      'Name it with --topic, --group, --transactional-id or --cluster.',
+      'Name it with --topic, --group, --transactional-id, --user, --delegation-token or --cluster.',
     );
   }
   const wanted = [
@@ -128,10 +135,16 @@ function principalOf(text: string): string {
   return text.includes(':') ? text : `User:${text}`;
 }
 
+/** Users whose tokens a rule is about are named as principals are; `*` is every one of them. */
+function ownerOf(text: string): string {
+  return text === '*' ? text : principalOf(text);
+}
+
 export async function listAcls(context: CommandContext, options: AclOptions): Promise<void> {
   await context.withAdmin(async (admin) => {
     const found: Acl[] = [];
-    for (const filter of filtersOf(options)) found.push(...(await admin.describeAcls(filter)));
+    const permission = options.deny === true ? 'deny' : undefined;
+    for (const filter of filtersOf(options, permission)) found.push(...(await admin.describeAcls(filter)));
     found.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
     await context.out.result(found, (paint) => {
       if (found.length === 0) return 'There are no such access rules.';
@@ -163,27 +176,40 @@ function keyOf({ resourceType, resourceName, principal, operation }: Acl): strin
 }
 
 export async function removeAcls(context: CommandContext, options: RemoveAclOptions): Promise<void> {
-  const isNarrow = [options.topic, options.group, options.transactionalId, options.cluster, options.principal].some(
+  const { topic, group, transactionalId, user, delegationToken, cluster, principal } = options;
+  const isNarrow = [topic, group, transactionalId, user, delegationToken, cluster, principal].some(
     (each) => each !== undefined,
   );
+  if (options.deny === true && options.any === true) {
+    throw usageError(
+      '--deny and --any together mean two things',
+      'Give --deny for rules that forbid alone, --any for both.',
+    );
+  }
   if (!isNarrow && options.all !== true) {
     throw usageError(
       'This would remove every access rule there is',
       'Narrow it with --topic, --group, --principal and so on, or say --all.',
     );
   }
+  // A rule that forbids is not lost by the way: whom it held back would be let in.
+  const permission =
+    options.deny === true ? 'deny' : options.any === true || options.all === true ? undefined : 'allow';
   await context.withAdmin(async (admin) => {
     const removed: Acl[] = [];
-    for (const filter of filtersOf(options)) removed.push(...(await admin.deleteAcls(filter)));
+    for (const filter of filtersOf(options, permission)) removed.push(...(await admin.deleteAcls(filter)));
     await context.out.done(removed, () => {
-      if (removed.length === 0) return 'There are no such access rules; nothing was removed.';
+      if (removed.length === 0) {
+        const others = permission === 'allow' ? ' What forbids is removed with --deny, or with --any.' : '';
+        return `There are no such access rules; nothing was removed.${others}`;
+      }
       return `${counted(removed.length, 'access rule')} removed:\n${removed.map(inWords).join('\n')}`;
     });
   });
 }
 
 /** One filter for each resource, principal, host and operation that is named; what is not named may be anything. */
-function filtersOf(options: AclOptions): AclFilter[] {
+function filtersOf(options: AclOptions, permission: AclFilter['permission']): AclFilter[] {
   const {
     principal: principals = [undefined],
     host: hosts = [undefined],
@@ -202,7 +228,7 @@ function filtersOf(options: AclOptions): AclFilter[] {
             principal: principal === undefined ? undefined : principalOf(principal),
             host,
             operation: operation as AclOperation | undefined,
-            permission: options.deny === true ? 'deny' : undefined,
+            permission,
           }),
         ),
       ),

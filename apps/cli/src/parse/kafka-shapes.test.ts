@@ -71,7 +71,12 @@ describe("a command line in the shape of Kafka's tools", () => {
       'kafka-acls --add --deny-principal User:u --deny-host h --operation Read --topic t --resource-pattern-type prefixed',
       'acls add --principal User:u --host h --operation Read --topic t --deny --prefixed',
     ],
-    ['kafka-acls --remove --topic t', 'acls remove --topic t'],
+    ['kafka-acls --remove --topic t', 'acls remove --topic t --any'],
+    ['kafka-acls --remove --allow-principal User:u --topic t', 'acls remove --principal User:u --topic t'],
+    [
+      'kafka-acls --add --allow-principal User:u --operation CreateTokens --user-principal User:v',
+      'acls add --principal User:u --operation CreateTokens --user User:v',
+    ],
     ['kafka-configs --describe --entity-type users --entity-name u', 'quotas list --user u'],
     [
       'kafka-configs --alter --entity-type users --entity-name u --entity-type clients --entity-name c --add-config a=1,b=2',

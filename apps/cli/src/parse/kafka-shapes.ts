@@ -116,6 +116,9 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     const kind = line.has('--deny-principal') && !line.has('--allow-principal') ? 'deny' : 'allow';
     for (const which of ['principal', 'host']) line.rename(`--${kind}-${which}`, `--${which}`);
     if (kind === 'deny') line.add('--deny');
+    // Where nobody is named, Kafka's removes what allows and what forbids.
+    else if (verb.includes('remove') && !line.has('--principal')) line.add('--any');
+    line.rename('--user-principal', '--user');
     for (const pattern of line.valuesOf('--resource-pattern-type')) {
       if (pattern === 'prefixed') line.add('--prefixed');
       else if (pattern !== 'literal') line.add('--resource-pattern-type', pattern);

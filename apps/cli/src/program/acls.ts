@@ -43,14 +43,21 @@ export function addAcls(program: Command, run: Run): void {
 Examples:
   millrace acls add --principal alice --producer --topic orders
   millrace acls add --principal bob --consumer --topic orders --group billing
+  millrace acls add --principal carol --operation create-tokens --user dave
   millrace acls add --principal 'User:*' --deny --operation delete --topic audit- --prefixed`,
     )
     .action((options: AclOptions) => run(async (context) => (await commands()).addAcls(context, options)));
   about(acls.command('remove'))
-    .option('--all', 'every rule there is')
+    .option('--all', 'every rule there is, those that forbid too')
+    .option('--any', 'rules that allow and rules that forbid')
     .summary('remove access rules')
-    .description('Removes the access rules that fit what is named, and shows them.')
-    .addHelpText('after', '\nExamples:\n  millrace acls remove --principal alice --topic orders')
+    .description(
+      'Removes the access rules that allow and fit what is named, and shows them. Those that forbid stay, unless --deny (they alone) or --any (both) is given.',
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace acls remove --principal alice --topic orders\n  millrace acls remove --principal alice --topic orders --deny',
+    )
     .action((options: RemoveAclOptions) => run(async (context) => (await commands()).removeAcls(context, options)));
 }
 
@@ -60,6 +67,8 @@ function about(command: Command): Command {
     .option('-t, --topic <name>', 'a topic; * is every topic; may be repeated', texts)
     .option('-g, --group <name>', 'a group; may be repeated', texts)
     .option('--transactional-id <name>', 'a transactional id; may be repeated', texts)
+    .option('--user <name>', 'the delegation tokens of a user; * is every user; may be repeated', texts)
+    .option('--delegation-token <id>', 'a delegation token by its id; may be repeated', texts)
     .option('--cluster', 'the cluster itself')
     .option('--prefixed', 'names are beginnings of names')
     .option('--operation <name>', `one of ${OPERATIONS.join(', ')}; may be repeated`, operation)
@@ -68,7 +77,9 @@ function about(command: Command): Command {
 }
 
 function operation(text: string, before: readonly string[] = []): readonly string[] {
-  const name = text.toLowerCase().replaceAll('_', '-');
-  if (!OPERATIONS.includes(name)) throw new InvalidArgumentError(`It is one of ${OPERATIONS.join(', ')}.`);
+  // Kafka's tools say CreateTokens, its documentation CREATE_TOKENS.
+  const letters = (name: string): string => name.toLowerCase().replaceAll(/[-_]/g, '');
+  const name = OPERATIONS.find((each) => letters(each) === letters(text));
+  if (name === undefined) throw new InvalidArgumentError(`It is one of ${OPERATIONS.join(', ')}.`);
   return [...before, name];
 }
