@@ -63,13 +63,18 @@ function nameOf(part: string): string | null | undefined {
 /** As near a whole number a value must be where only whole ones are meant (`ZkAdminManager`). */
 const WHOLE_WITHIN = 1e-6;
 
+/** What the largest of Java's longs is as a double. */
+const LONG_MAX = 2 ** 63;
+
 /** The text that is kept of a quota's value; undefined where the quota cannot have that value. */
 export function quotaText(kind: QuotaNumber, value: number): string | undefined {
   if (kind === 'DOUBLE') return value >= 0 && value !== Number.POSITIVE_INFINITY ? javaDouble(value) : undefined;
   // Kafka's own arithmetic: no number at all counts as 0, and negative ones never come out whole.
   const whole = Number.isNaN(value) ? 0 : Math.trunc(value + WHOLE_WITHIN);
-  const isTooLarge = whole > (kind === 'INT' ? 2 ** 31 - 1 : Number.MAX_SAFE_INTEGER);
-  return isTooLarge || Math.abs(whole - value) > WHOLE_WITHIN ? undefined : String(whole);
+  const isTooLarge = kind === 'INT' ? whole > 2 ** 31 - 1 : whole > LONG_MAX;
+  if (isTooLarge || Math.abs(whole - value) > WHOLE_WITHIN) return undefined;
+  // Its largest number, which many write for none at all, comes as the double above it and goes back to what it was.
+  return whole === LONG_MAX ? String(2n ** 63n - 1n) : String(BigInt(whole));
 }
 
 /** As Java writes doubles: `200.0`, `1.0E10`. */

@@ -449,4 +449,23 @@ describe('an entity', () => {
   ])('has %d written as Java writes it', (value, text) => {
     expect(quotaText('DOUBLE', value)).toBe(text);
   });
+
+  it.each([
+    [1048576, '1048576'],
+    [2 ** 53 + 2, '9007199254740994'],
+    [1e17, '100000000000000000'],
+    [Number('9223372036854774784'), '9223372036854774784'],
+    [Number('9223372036854775807'), '9223372036854775807'],
+    [1e19, undefined],
+    [Number.POSITIVE_INFINITY, undefined],
+    [-1, undefined],
+    [0.5, undefined],
+  ])('has %d bytes a second kept as Kafka keeps its longs: %s', (value, text) => {
+    expect(quotaText('LONG', value)).toBe(text);
+  });
+
+  it('has no whole number of connections that Java has no int for', () => {
+    expect(quotaText('INT', 2 ** 31 - 1)).toBe('2147483647');
+    expect(quotaText('INT', 2 ** 31)).toBeUndefined();
+  });
 });
