@@ -201,7 +201,9 @@ function usersFault(users: StartBrokerOptions['users']): string | undefined {
  * What keeps a broker for tests from starting: a name that no broker knows, too, which a running one would pass over.
  */
 export function settingFaults(problems: readonly ConfigProblem[], warnings: readonly ConfigWarning[]): string {
-  const unknown = warnings.map(({ message }) => message.replace('; it is passed over', ''));
+  // What is not safe is a test's own wish.
+  const passedOver = warnings.filter(({ code }) => code !== 'UNSAFE_CONFIG');
+  const unknown = passedOver.map(({ message }) => message.replace('; it is passed over', ''));
   return [...problems.map(({ message }) => message), ...unknown].join('; ');
 }
 

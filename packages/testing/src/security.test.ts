@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { parseBrokerConfig } from '@millrace/broker';
 import { Connection, type SaslOptions } from '@millrace/network';
 import { DescribeAcls, Metadata } from '@millrace/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
+import { settingFaults } from './arguments.ts';
 import { startBroker, type TestBroker } from './test-broker.ts';
 
 let broker: TestBroker | undefined;
@@ -9,6 +11,12 @@ afterEach(async () => {
   await broker?.close();
   broker = undefined;
 });
+
+const settingFaultsOf = (settings: Record<string, string>): string => {
+  const { problems, warnings } = parseBrokerConfig(settings);
+  expect(warnings).toMatchObject([{ code: 'UNSAFE_CONFIG' }]);
+  return settingFaults(problems, warnings);
+};
 
 const pem = (name: string): string =>
   readFileSync(new URL(`../../network/fixtures/localhost.${name}.pem`, import.meta.url), 'utf8');
@@ -75,6 +83,21 @@ describe('a secured broker for tests', () => {
     broker = await startBroker({ tls: { key: pem('key'), cert: pem('cert') }, topics: ['orders'] });
     expect(await seenBy(undefined, { ca: pem('cert') })).toEqual(['orders']);
     await expect(seenBy(undefined)).rejects.toThrow();
+  });
+
+  it('starts with settings that a broker in earnest is warned of', async () => {
+    const module = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_a="b";';
+    const entries = settingFaultsOf({
+      listeners: 'SASL_PLAINTEXT://:0',
+      'security.inter.broker.protocol': 'SASL_PLAINTEXT',
+      'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+      'sasl.enabled.mechanisms': 'PLAIN',
+      'listener.name.sasl_plaintext.plain.sasl.jaas.config': module.replace(
+        'required',
+        'required username="a" password="b"',
+      ),
+    });
+    expect(entries).toBe('');
   });
 
   it('refuses rules without users, and listeners that its options do not mean', async () => {

@@ -12,6 +12,21 @@ const read = (properties: Record<string, string>) => parseBrokerConfig(propertie
 const messages = (properties: Record<string, string>): string[] =>
   read(properties).problems.map((problem) => problem.message);
 
+/** A listener where PLAIN logs in. */
+const withPlain = (
+  listeners: string,
+  protocol = listeners.slice(0, listeners.indexOf(':')),
+): Record<string, string> => ({
+  listeners,
+  'security.inter.broker.protocol': protocol,
+  [`listener.name.${protocol.toLowerCase()}.plain.sasl.jaas.config`]:
+    'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="x";',
+  [`listener.name.${protocol.toLowerCase()}.scram-sha-512.sasl.jaas.config`]:
+    'org.apache.kafka.common.security.scram.ScramLoginModule required username="b" password="x";',
+  'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512',
+  'sasl.mechanism.inter.broker.protocol': 'SCRAM-SHA-512',
+});
+
 describe('the settings of a broker', () => {
   it('need nothing', () => {
     const { config, problems, warnings } = read({});
@@ -137,6 +152,61 @@ describe('the settings of a broker', () => {
     expect(warnings[0]?.message).toContain(why);
   });
 
+  it.each(['', '0.0.0.0', '10.0.0.1', 'broker.example.org', '[::]'])(
+    'tell of passwords that PLAIN sends in the clear from elsewhere, to %j',
+    (host) => {
+      const { problems, warnings } = read(withPlain(`SASL_PLAINTEXT://${host}:9092`));
+      expect(problems).toEqual([]);
+      expect(warnings).toEqual([
+        {
+          code: 'UNSAFE_CONFIG',
+          name: 'sasl.enabled.mechanisms',
+          message: expect.stringContaining('PLAIN on the listener SASL_PLAINTEXT sends passwords'),
+        },
+      ]);
+    },
+  );
+
+  it('say nothing of PLAIN on this machine alone, with TLS, or of SCRAM', () => {
+    const silent = { problems: [], warnings: [] };
+    for (const host of ['127.0.0.1', '127.0.0.2', '[::1]', 'localhost']) {
+      expect(read(withPlain(`SASL_PLAINTEXT://${host}:9092`))).toMatchObject(silent);
+    }
+    expect(read({ ...withPlain('SASL_SSL://:9093'), 'ssl.keystore.location': '/key.pem' })).toMatchObject(silent);
+    const scram = { ...withPlain('SASL_PLAINTEXT://:9092'), 'sasl.enabled.mechanisms': 'SCRAM-SHA-512' };
+    expect(read(scram)).toMatchObject(silent);
+  });
+
+  it('tell of tokens whose issuer and audience nobody looks at, or that nobody has signed', () => {
+    const withTokens = (settings: Record<string, string>): string[] => {
+      const { problems, warnings } = read({
+        'listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config':
+          'org.apache.kafka.common.security.scram.ScramLoginModule required username="b" password="x";',
+        listeners: 'SASL_PLAINTEXT://:9092',
+        'security.inter.broker.protocol': 'SASL_PLAINTEXT',
+        'sasl.enabled.mechanisms': 'OAUTHBEARER,SCRAM-SHA-512',
+        'sasl.mechanism.inter.broker.protocol': 'SCRAM-SHA-512',
+        ...settings,
+      });
+      expect(problems).toEqual([]);
+      return warnings.map(({ code, name }) => `${code} ${name}`);
+    };
+    const keys = { 'sasl.oauthbearer.jwks.endpoint.url': 'https://provider.test/keys' };
+    const issuer = { 'sasl.oauthbearer.expected.issuer': 'https://provider.test' };
+    const audience = { 'sasl.oauthbearer.expected.audience': 'kafka' };
+    expect(withTokens(keys)).toEqual([
+      'UNSAFE_CONFIG sasl.oauthbearer.expected.issuer',
+      'UNSAFE_CONFIG sasl.oauthbearer.expected.audience',
+    ]);
+    expect(withTokens({ ...keys, ...issuer })).toEqual(['UNSAFE_CONFIG sasl.oauthbearer.expected.audience']);
+    expect(withTokens({ ...keys, ...issuer, ...audience })).toEqual([]);
+    const unsecured =
+      'org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler';
+    expect(
+      withTokens({ 'listener.name.sasl_plaintext.oauthbearer.sasl.server.callback.handler.class': unsecured }),
+    ).toEqual(['UNSAFE_CONFIG sasl.server.callback.handler.class']);
+  });
+
   it('pass over in silence what asks for nothing, or is used', () => {
     expect(
       read({ 'ssl.client.auth': 'none', 'zookeeper.set.acl': 'false', 'ssl.keystore.location': '' }).warnings,
@@ -199,12 +269,45 @@ describe('the settings of a broker', () => {
     [{ 'advertised.listeners': 'SSL://a:9092' }, 'a subset of the ones defined in listeners'],
     [{ 'listener.security.protocol.map': 'PLAINTEXT:TLS' }, 'security protocol TLS'],
     [{ 'inter.broker.listener.name': 'X' }, 'must be a listener name defined in listeners'],
+    [
+      {
+        listeners: 'PLAINTEXT://:9092,INTERNAL://:9093',
+        'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT',
+        'advertised.listeners': 'PLAINTEXT://a:9092',
+        'inter.broker.listener.name': 'INTERNAL',
+      },
+      'must be a listener name defined in advertised.listeners: INTERNAL is not there. The valid options based on currently configured listeners are PLAINTEXT',
+    ],
+    [
+      { listeners: 'PLAINTEXT://:9092,SSL://:9093', 'advertised.listeners': 'SSL://a:9093' },
+      'must be a listener name defined in advertised.listeners: PLAINTEXT is not there',
+    ],
+    [
+      { 'connection.failed.authentication.delay.ms': '600000' },
+      'connection.failed.authentication.delay.ms=600000 should always be less than connections.max.idle.ms=600000',
+    ],
+    [
+      { 'connections.max.idle.ms': '100' },
+      'connection.failed.authentication.delay.ms=100 should always be less than connections.max.idle.ms=100',
+    ],
     [{ 'log.dirs': 'a,,b' }, 'log.dirs must name at least one folder'],
     [{ 'log.dirs': '/a,/b,/c/../a/' }, 'log.dirs names /c/../a/ twice'],
     [{ 'log.dirs': '/a/t-0,/ab,/a' }, 'log.dirs names /a/t-0/, which lies in /a/'],
     [{ 'queued.max.request.bytes': '10' }, 'queued.max.request.bytes must be larger or equal'],
   ])('refuse %o', (properties, message) => {
     expect(messages(properties).join('\n')).toContain(message);
+  });
+
+  it('take a listener among brokers that is advertised, and idle connections that are never closed', () => {
+    const one = read({
+      listeners: 'A://:9092,B://:9093',
+      'listener.security.protocol.map': 'A:PLAINTEXT,B:PLAINTEXT',
+      'advertised.listeners': 'B://b:9093',
+    });
+    expect([one.problems, one.config.interBrokerListenerName]).toEqual([[], 'B']);
+    const never = { 'connections.max.idle.ms': '-1', 'connection.failed.authentication.delay.ms': '700000' };
+    expect(messages(never)).toEqual([]);
+    expect(messages({ 'connections.max.idle.ms': '101' })).toEqual([]);
   });
 
   it('let the finer of two units win', () => {

@@ -13,6 +13,7 @@ import { DEFAULT_KEY_FACTORY, encoderFault } from './password-encoder.ts';
 import { isSafetySetting, refusalOf } from './refused-settings.ts';
 import { type ConfigProperties, topicDefaults } from './topic-config.ts';
 import type { TopicConfigValues } from './topic-definitions.ts';
+import { unsafeSettings } from './unsafe-settings.ts';
 import { parseConfigValue } from './values.ts';
 
 /** What is derived from several settings, or takes the place of one that may be unset. */
@@ -49,9 +50,9 @@ export interface ConfigProblem {
   readonly message: string;
 }
 
-/** A setting that is passed over. */
+/** A setting that is passed over, or lets more happen than whoever set it may know. */
 export interface ConfigWarning {
-  readonly code: 'UNKNOWN_CONFIG' | 'UNUSED_CONFIG';
+  readonly code: 'UNKNOWN_CONFIG' | 'UNUSED_CONFIG' | 'UNSAFE_CONFIG';
   readonly name: string;
   readonly message: string;
 }
@@ -75,7 +76,7 @@ export const brokerConfigNames: readonly string[] = Object.keys(brokerConfigTabl
 
 /**
  * Reads a broker's settings by Kafka's names. Never throws: what is wrong is in `problems` (the broker should not start), what
- * is passed over in `warnings`.
+ * is passed over, or is not safe, in `warnings`.
  *
  * ```ts
  * const { config, problems } = parseBrokerConfig({ 'log.dirs': '/data', 'log.retention.hours': '24' });
@@ -120,6 +121,8 @@ export function parseBrokerConfig(
   // Beside what keeps the broker from starting they would only be noise.
   const idle = problems.length > 0 ? [] : idleSettings(known, surroundings);
   warnings.push(...idle.map((each) => ({ code: 'UNUSED_CONFIG' as const, ...each })));
+  const unsafe = problems.length > 0 ? [] : unsafeSettings(config);
+  warnings.push(...unsafe.map((each) => ({ code: 'UNSAFE_CONFIG' as const, ...each })));
   return { config, problems, warnings };
 }
 
@@ -189,7 +192,7 @@ function listenersOf(
   return {
     endpoints: own.endpoints,
     advertisedEndpoints: reachable,
-    interBrokerListenerName: interBrokerListener(values, own.endpoints, isReadable ? report : () => {}),
+    interBrokerListenerName: interBrokerListener(values, own.endpoints, advertised, isReadable ? report : () => {}),
   };
 }
 
@@ -219,20 +222,35 @@ function checkInterBrokerProtocol(
 function interBrokerListener(
   values: BrokerConfigValues,
   endpoints: readonly ListenerEndpoint[],
+  advertised: readonly ListenerEndpoint[],
   report: Report,
 ): string {
-  if (values.interBrokerListenerName !== null) {
-    const name = values.interBrokerListenerName.toUpperCase();
-    if (!endpoints.some((endpoint) => endpoint.name === name)) {
-      report(
-        'inter.broker.listener.name',
-        `inter.broker.listener.name must be a listener name defined in listeners: ${name} is not there`,
-      );
-    }
-    return name;
+  const name = namedInterBrokerListener(values, endpoints, advertised);
+  const setting = 'inter.broker.listener.name';
+  if (values.interBrokerListenerName !== null && !endpoints.some((endpoint) => endpoint.name === name)) {
+    report(setting, `${setting} must be a listener name defined in listeners: ${name} is not there`);
+  } else if (endpoints.length > 0 && !advertised.some((endpoint) => endpoint.name === name)) {
+    // The other brokers would never learn how to reach this one.
+    const options = advertised.map((endpoint) => endpoint.name).join(',');
+    report(
+      setting,
+      `${setting} must be a listener name defined in advertised.listeners: ${name} is not there. The valid options based on currently configured listeners are ${options}`,
+    );
   }
-  const ofProtocol = endpoints.find((endpoint) => endpoint.securityProtocol === values.securityInterBrokerProtocol);
-  return (ofProtocol ?? endpoints[0])?.name ?? values.securityInterBrokerProtocol;
+  return name;
+}
+
+function namedInterBrokerListener(
+  values: BrokerConfigValues,
+  endpoints: readonly ListenerEndpoint[],
+  advertised: readonly ListenerEndpoint[],
+): string {
+  if (values.interBrokerListenerName !== null) return values.interBrokerListenerName.toUpperCase();
+  const protocol = values.securityInterBrokerProtocol;
+  const ofProtocol = endpoints.filter((endpoint) => endpoint.securityProtocol === protocol);
+  const candidates = ofProtocol.length > 0 ? ofProtocol : endpoints;
+  const isAdvertised = ({ name }: ListenerEndpoint): boolean => advertised.some((endpoint) => endpoint.name === name);
+  return (candidates.find(isAdvertised) ?? candidates[0])?.name ?? protocol;
 }
 
 /** What Kafka checks across settings (`KafkaConfig.validateValues`). */
@@ -279,6 +297,7 @@ function checkTogether(config: BrokerConfig, report: Report): void {
       `inter.broker.protocol.version ${config.interBrokerProtocolVersion} is not spoken: it must be 2.8 or later, such as 3.9`,
     );
   }
+  checkFailureDelay(config, report);
   checkRights(config, report);
   checkPasswordEncoder(config, report);
   checkLogs(config, report);
@@ -289,6 +308,21 @@ function checkTogether(config: BrokerConfig, report: Report): void {
       'log.cleaner.min.compaction.lag.ms must not be larger than log.cleaner.max.compaction.lag.ms',
     );
   }
+}
+
+/** Who has failed to log in would be gone before he is told, and could try again without having waited. */
+function checkFailureDelay({ connectionsMaxIdleMs, listenerSecurity, ...config }: BrokerConfig, report: Report): void {
+  const name = 'connection.failed.authentication.delay.ms';
+  if (connectionsMaxIdleMs < 0) return;
+  const ofListeners = [...listenerSecurity.values()].flatMap(({ sasl }) =>
+    sasl === undefined ? [] : sasl.failureDelayMs,
+  );
+  const delayMs = Math.max(config.connectionFailedAuthenticationDelayMs, ...ofListeners);
+  if (delayMs < connectionsMaxIdleMs) return;
+  report(
+    name,
+    `${name}=${delayMs} should always be less than connections.max.idle.ms=${connectionsMaxIdleMs} to prevent failed authentication responses from timing out`,
+  );
 }
 
 /** Without a secret nothing is encoded. */
