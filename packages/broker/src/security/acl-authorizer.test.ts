@@ -1,6 +1,6 @@
 import { ManualClock } from '@millrace/ports';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Operation, type ResourceType, topicResource } from '../shared/authorization.ts';
 import { javaAddress } from '../shared/hosts.ts';
 import { silentLogger } from '../shared/logger.ts';
@@ -181,6 +181,61 @@ describe('the right to any resource of a type', () => {
   ])('is %s with %o, as Kafka 3.9.1 decides', (expected, given) => {
     const asker = { principal: 'User:alice', clientHost: '127.0.0.1', requestName: 'InitProducerId' };
     expect(authorizerWith(given).isAllowedForAny(asker, 'Write', 'Topic')).toBe(expected);
+  });
+});
+
+describe('a right to any resource of a type', () => {
+  const asker = { principal: 'User:alice', clientHost: '127.0.0.1', requestName: 'InitProducerId' };
+
+  it('is looked for once among the rules of that type, until the rules change', () => {
+    const authorizer = authorizerWith([{ name: 't', operation: 'Read' }]);
+    const walks = [vi.spyOn(authorizer.rules, 'ofType'), vi.spyOn(authorizer.rules, 'all')] as const;
+    const ask = (): boolean => authorizer.isAllowedForAny(asker, 'Write', 'Topic');
+    expect([ask(), ask(), ask()]).toEqual([false, false, false]);
+    expect(walks.map(({ mock }) => mock.calls.length)).toEqual([1, 0]);
+    authorizer.setRules({ type: 'Topic', name: 't', isPrefix: false }, [ruleOf({ name: 't', operation: 'Write' })]);
+    expect([ask(), ask()]).toEqual([true, true]);
+    expect(authorizer.isAllowedForAny({ ...asker, principal: 'User:bob' }, 'Write', 'Topic')).toBe(false);
+    expect(authorizer.isAllowedForAny({ ...asker, clientHost: '10.0.0.1' }, 'Write', 'Topic')).toBe(true);
+    expect(authorizer.isAllowedForAny(asker, 'Write', 'Group')).toBe(false);
+  });
+
+  it('is found among many rules that allow and as many that deny in time that grows with them alone', () => {
+    const count = 20_000;
+    const given = Array.from({ length: count }, (_, at): Given[] => [
+      { name: `a${at}`, operation: 'Write' },
+      { name: `a${at}`, operation: 'Write', deny: true },
+      { name: `d${at}`, operation: 'Write', deny: true, isPrefix: true },
+    ]).flat();
+    const authorizer = authorizerWith(given);
+    const before = process.cpuUsage();
+    expect(authorizer.isAllowedForAny(asker, 'Write', 'Topic')).toBe(false);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
+  });
+
+  it('is what comparing each rule that allows with each that denies gives, for any rules', () => {
+    const rule = fc.record({
+      name: fc.constantFrom('a', 'ab', 'abc', 'b', '*', ''),
+      isPrefix: fc.boolean(),
+      operation: fc.constantFrom<AclOperation>('Read', 'Write', 'All'),
+      deny: fc.boolean(),
+      principal: fc.constantFrom('User:alice', 'User:*', 'User:bob'),
+    });
+    const oracle = (rules: readonly Given[]): boolean => {
+      const mine = rules.filter((each) => each.principal !== 'User:bob' && each.operation !== 'Read');
+      const denied = mine.filter(({ deny }) => deny);
+      if (denied.some(({ name, isPrefix }) => name === '*' && !isPrefix)) return false;
+      const covers = (no: Given, yes: Given): boolean =>
+        no.isPrefix === true
+          ? yes.name.startsWith(no.name) && (yes.isPrefix === true || yes.name !== '*')
+          : yes.isPrefix !== true && yes.name === no.name;
+      return mine.some((yes) => yes.deny !== true && !denied.some((no) => covers(no, yes)));
+    };
+    fc.assert(
+      fc.property(fc.array(rule, { maxLength: 8 }), (rules) => {
+        expect(authorizerWith(rules).isAllowedForAny(asker, 'Write', 'Topic')).toBe(oracle(rules));
+      }),
+    );
   });
 });
 

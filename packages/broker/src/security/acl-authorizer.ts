@@ -6,7 +6,7 @@ import type { Clock } from '@millrace/ports';
 import type { Asker, AuthorizationRequest, Authorizer, Operation, ResourceType } from '../shared/authorization.ts';
 import { javaAddress } from '../shared/hosts.ts';
 import type { Logger } from '../shared/logger.ts';
-import { type AccessRule, type Acl, EVERYBODY, type ResourcePattern, WILDCARD } from './acl.ts';
+import { type AccessRule, EVERYBODY, type ResourcePattern, WILDCARD } from './acl.ts';
 import { RulesIndex } from './rules-index.ts';
 
 /** Decisions that are remembered; beyond it all are made anew. */
@@ -75,7 +75,14 @@ export class AclAuthorizer implements Authorizer {
   }
 
   isAllowedForAny(asker: Asker, operation: Operation, type: ResourceType): boolean {
-    const isAllowed = this.#decideForAny(asker, operation, type);
+    const decisions = this.#decisionsOf(asker);
+    // No operation has this name, so that no decision about a resource has such a key.
+    const key = `for any ${operation} ${type}`;
+    let isAllowed = decisions.get(key);
+    if (isAllowed === undefined) {
+      isAllowed = this.#decideForAny(asker, operation, type);
+      this.#remember(decisions, key, isAllowed);
+    }
     this.#audit(
       { ...asker, operation, resource: { type, name: 'NONE' }, purpose: 'access', references: () => 0 },
       isAllowed,
@@ -88,17 +95,16 @@ export class AclAuthorizer implements Authorizer {
     const { principal } = asker;
     if (this.#options.superUsers.has(principal)) return true;
     const host = javaAddress(asker.clientHost);
-    const matching = (permissionType: AccessRule['permissionType']): Acl[] =>
-      [...this.rules.ofType(type)].filter(
-        (rule) =>
-          rule.permissionType === permissionType &&
-          isAbout(rule, principal, host) &&
-          (rule.operation === operation || rule.operation === 'All'),
-      );
-    const denied = matching('Deny').map(({ pattern }) => pattern);
-    if (denied.some(({ isPrefix, name }) => !isPrefix && name === WILDCARD)) return false;
+    const denied = new DeniedPatterns();
+    const allowed: ResourcePattern[] = [];
+    for (const rule of this.rules.ofType(type)) {
+      if (!isAbout(rule, principal, host) || (rule.operation !== operation && rule.operation !== 'All')) continue;
+      if (rule.permissionType === 'Deny') denied.add(rule.pattern);
+      else allowed.push(rule.pattern);
+    }
+    if (denied.hasAll) return false;
     if (this.#options.allowsWithoutRules) return true;
-    return matching('Allow').some(({ pattern }) => !isCovered(pattern, denied));
+    return allowed.some((pattern) => !denied.cover(pattern));
   }
 
   #decide({ principal, clientHost, operation, resource }: AuthorizationRequest): boolean {
@@ -212,11 +218,28 @@ function allows({ operation: allowed }: AccessRule, operation: Operation): boole
   return operation === 'DescribeConfigs' && IMPLIES_DESCRIBE_CONFIGS.has(allowed);
 }
 
-/** Whether a rule that denies covers the whole of a pattern. */
-function isCovered(pattern: ResourcePattern, denied: readonly ResourcePattern[]): boolean {
-  return denied.some(({ isPrefix, name }) =>
-    isPrefix
-      ? name === pattern.name.slice(0, name.length) && (pattern.isPrefix || pattern.name !== WILDCARD)
-      : !pattern.isPrefix && name === pattern.name,
-  );
+/** What rules deny, found by names and by the lengths of beginnings: there may be as many as rules that allow. */
+class DeniedPatterns {
+  readonly #literal = new Set<string>();
+  readonly #prefixes = new Set<string>();
+  readonly #prefixLengths = new Set<number>();
+
+  add({ isPrefix, name }: ResourcePattern): void {
+    (isPrefix ? this.#prefixes : this.#literal).add(name);
+    if (isPrefix) this.#prefixLengths.add(name.length);
+  }
+
+  get hasAll(): boolean {
+    return this.#literal.has(WILDCARD);
+  }
+
+  /** Whether one of them covers the whole of a pattern. */
+  cover({ isPrefix, name }: ResourcePattern): boolean {
+    if (!isPrefix && this.#literal.has(name)) return true;
+    if (!isPrefix && name === WILDCARD) return false;
+    for (const length of this.#prefixLengths) {
+      if (length <= name.length && this.#prefixes.has(name.slice(0, length))) return true;
+    }
+    return false;
+  }
 }

@@ -67,7 +67,13 @@ export class RulesIndex {
 
   /** The rules of a type, with their patterns. */
   *ofType(type: ResourceType): Generator<Acl> {
-    for (const acl of this.all()) if (acl.pattern.type === type) yield acl;
+    const { literal, prefixed } = this.#typeOf(type);
+    for (const [map, isPrefix] of [[literal, false] as const, [prefixed, true] as const]) {
+      for (const [name, rules] of map) {
+        const pattern = { type, name, isPrefix };
+        for (const rule of rules) yield { ...rule, pattern };
+      }
+    }
   }
 
   #typeOf(type: ResourceType): TypeRules {
