@@ -5,9 +5,10 @@ import { Admin } from '@millrace/admin';
 import { silentLogger } from '@millrace/client';
 import { Producer } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CHANGE_HEADER, type Message, type MessagePage } from './api/contract.ts';
 import { Cluster } from './clusters/cluster.ts';
+import { changeConfigs } from './clusters/configs.ts';
 import { buildApp } from './server/app.ts';
 import { Guard } from './server/guard.ts';
 
@@ -137,6 +138,34 @@ describe('two people who change the same config', () => {
     const second = await set('2000', '604800000');
     expect(second).toMatchObject({ status: 409, text: expect.stringContaining('it is 1000 now') });
     expect((await set('2000', '1000')).status).toBe(200);
+  });
+
+  it('do not undo one another where they change it in the same moment: one of them does', async () => {
+    const values = ['4001', '4002', '4003', '4004'];
+    const before = '2000';
+    const answers = await Promise.all(values.map((value) => set(value, before)));
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409, 409, 409]);
+    const now = values[answers.findIndex(({ status }) => status === 200)] ?? '';
+    for (const { status, text } of answers) if (status === 409) expect(text).toContain(`it is ${now} now`);
+    await using admin = new Admin({ bootstrapServers: broker.bootstrapServers });
+    const [described] = await admin.describeConfigs([{ type: 'topic', name: 'changed' }]);
+    expect(described?.entries.find(({ name }) => name === 'retention.ms')?.value).toBe(now);
+    expect((await set(before, now)).status).toBe(200);
+  });
+
+  it('do not undo one another where a broker that is asked has not heard of the first change yet', async () => {
+    const cluster = new Cluster('behind', { bootstrapServers: broker.bootstrapServers });
+    const topic = { type: 'topic', name: 'changed' } as const;
+    const change = (value: string, seen: string) =>
+      changeConfigs(cluster, topic, { set: { 'retention.ms': value }, unset: [], seen: { 'retention.ms': seen } });
+    const stale = await cluster.admin.describeConfigs([topic]);
+    await change('4005', '2000');
+    const describe = vi.spyOn(cluster.admin, 'describeConfigs').mockResolvedValue(stale);
+    await expect(change('4006', '2000')).rejects.toThrow('it is 4005 now');
+    describe.mockRestore();
+    await changeConfigs(cluster, topic, { set: {}, unset: ['retention.ms'] });
+    await change('2000', '604800000');
+    await cluster.close();
   });
 
   it('do not hinder one another where they change different ones', async () => {

@@ -13,6 +13,7 @@ import type {
   ReadEnd,
   ReadPlan,
   ReadProgress,
+  TailGap,
   UnreadPartition,
 } from './messages.ts';
 import type { Said } from './refusals.ts';
@@ -32,6 +33,7 @@ export type {
   ReadProgress,
   Shown,
   ShownHeader,
+  TailGap,
   TransactionOutcome,
   UnreadPartition,
 } from './messages.ts';
@@ -192,6 +194,8 @@ export interface MessageEvents {
   readonly end: ReadEnd;
   /** Of a live tail: what is not heard of for now. */
   readonly unread: readonly UnreadPartition[];
+  /** Of a live tail that was cut off and goes on: what of that time it does not tell. */
+  readonly gap: TailGap;
   readonly failed: Failure;
 }
 
@@ -292,6 +296,14 @@ export interface GroupHistory {
 
 /** Where a group's offsets are to go. */
 export type ResetTo = 'earliest' | 'latest' | 'time' | 'offset' | 'shift' | 'each';
+
+/** Where a partition is to go. */
+export interface SeenReset {
+  readonly partition: number;
+  readonly offset: number;
+  /** Where whoever moves it has seen it, null without a commit: where it is elsewhere by now, nothing is moved. */
+  readonly from?: number | null | undefined;
+}
 
 /** A partition of a reset: from where to where. */
 export interface ResetRow {
@@ -539,7 +551,7 @@ export interface Api {
       to: ResetTo;
       at?: number | undefined;
       /** For `each`: the partitions that are moved; the others stay. */
-      offsets?: readonly { readonly partition: number; readonly offset: number }[] | undefined;
+      offsets?: readonly SeenReset[] | undefined;
       dryRun: boolean;
     };
     answer: readonly ResetRow[];

@@ -111,6 +111,11 @@ export interface ReadEnd {
   readonly unread: readonly UnreadPartition[];
 }
 
+/** What lies between a live tail that was cut off and where it goes on: so many records at most; null where nobody knows. */
+export interface TailGap {
+  readonly records: number | null;
+}
+
 /** A page of messages. */
 export interface MessagePage extends ReadEnd {
   readonly messages: readonly Message[];

@@ -87,6 +87,14 @@ export const REFUSALS = {
     en: 'Somebody else has changed {name} meanwhile: it is not set now. Look at it again before you change it',
     ko: '그사이 다른 사람이 {name} 값을 지웠습니다. 다시 확인한 뒤 바꾸세요.',
   },
+  notAsShown: {
+    en: 'Nothing was moved: {n?partition|partitions} {all} of {topic} would not go as was shown any more, for the group has committed or records were deleted meanwhile. Look at it again before you move it',
+    ko: '옮기지 않았습니다. 그사이 그룹이 커밋했거나 레코드가 삭제되어 {topic}의 파티션 {all}이(가) 보여 드린 것과 다릅니다. 다시 확인한 뒤 옮기세요.',
+  },
+  changesBusy: {
+    en: 'Too many changes of {name} wait for one another: try again in a moment',
+    ko: '{name}에 대한 변경이 몰리고 있습니다. 잠시 후 다시 시도하세요.',
+  },
   readOnly: {
     en: 'This console only shows; it was started with --read-only',
     ko: '이 콘솔은 읽기 전용입니다. --read-only로 시작되었습니다.',
@@ -116,10 +124,18 @@ export const REFUSALS = {
     ko: '이 콘솔의 페이지에서 온 변경만 받습니다.',
   },
   loginNeeded: { en: 'Name and password, please', ko: '이름과 비밀번호를 입력하세요.' },
+  sessionEnded: {
+    en: 'Your session has ended: log in again',
+    ko: '세션이 끝났습니다. 다시 로그인하세요.',
+  },
   loginFailed: { en: 'The login failed, {why}', ko: '로그인하지 못했습니다. ({why})' },
   beyondLoopback: {
     en: 'Without a login the console is for this machine alone: start it with --users FILE, or come through an SSH tunnel',
     ko: '로그인이 없는 콘솔은 이 컴퓨터에서만 쓸 수 있습니다. --users FILE로 시작하거나 SSH 터널로 접속하세요.',
+  },
+  throughProxy: {
+    en: 'A proxy has brought this here ({by}), and without a login the console is for this machine alone: start it with --users FILE or --oidc FILE (a broker with --console-users FILE or --console-oidc FILE), or come through an SSH tunnel',
+    ko: '프록시를 거친 요청입니다({by}). 로그인이 없는 콘솔은 이 컴퓨터에서만 쓸 수 있습니다. --users FILE 또는 --oidc FILE(브로커는 --console-users FILE 또는 --console-oidc FILE)로 시작하거나 SSH 터널로 접속하세요.',
   },
   loginsBusy: {
     en: 'Too many logins are being looked at: try again in a moment',

@@ -4,6 +4,7 @@ import { Producer } from '@millrace/producer';
 import { Mask, type MaskRule } from '../messages/mask.ts';
 import { SchemaRegistry, type SchemaRegistryConnection } from '../schemas/registry.ts';
 import { GroupHistories } from './group-history.ts';
+import { OneByOne } from './one-by-one.ts';
 import { Watch } from './watch.ts';
 
 /** How to reach a cluster, as the SDKs take it. */
@@ -43,6 +44,8 @@ export class Cluster {
   readonly groupHistories = new GroupHistories();
   /** The groups that somebody has open, looked at for as long as the history of them may be asked for. */
   readonly watchedGroups = new Watch();
+  /** Changes that are made only where something is still as it was seen. */
+  readonly oneByOne = new OneByOne();
   readonly #looks = new Map<string, Look>();
   readonly #masks: readonly MaskRule[];
   #admin: Admin | undefined;

@@ -129,6 +129,33 @@ export async function brokerResource(cluster: Cluster, id: number): Promise<Conf
   return { type: 'broker', name: String(id) };
 }
 
+/** Brokers hear of a change by and by: for so long one that is asked may tell what was before it. */
+const HEARD_MS = 10_000;
+
+interface JustSet {
+  readonly value: string;
+  readonly toMs: number;
+}
+
+/** What was set through this console, by what it was set on: nobody is told that it is still as before by a broker that has not heard. */
+const justSet = new WeakMap<Cluster, Map<string, JustSet>>();
+
+function noteSet(cluster: Cluster, resource: ConfigResource, { set, unset }: ConfigChange): void {
+  const nowMs = performance.now();
+  const all = justSet.get(cluster) ?? new Map<string, JustSet>();
+  justSet.set(cluster, all);
+  for (const [name, { toMs }] of all) if (toMs <= nowMs) all.delete(name);
+  for (const name of unset) all.delete(`${nameOf(resource)} ${name}`);
+  // Brokers take blanks around a value away.
+  for (const [name, value] of Object.entries(set)) {
+    all.set(`${nameOf(resource)} ${name}`, { value: value.trim(), toMs: nowMs + HEARD_MS });
+  }
+}
+
+function nameOf({ type, name }: ConfigResource): string {
+  return `${type} ${name}`;
+}
+
 async function checkUnchanged(
   cluster: Cluster,
   resource: ConfigResource,
@@ -138,9 +165,13 @@ async function checkUnchanged(
   for (const [name, value] of seen) {
     const now = described?.entries.find((entry) => entry.name === name);
     // What is secret nobody has seen.
-    if (now === undefined || now.sensitive || now.value === value) continue;
-    if (now.value === null) throw refusal('CONSOLE_CHANGED_MEANWHILE', 'unsetMeanwhile', { name });
-    throw refusal('CONSOLE_CHANGED_MEANWHILE', 'changedMeanwhile', { name, value: now.value });
+    if (now === undefined || now.sensitive) continue;
+    const told = justSet.get(cluster)?.get(`${nameOf(resource)} ${name}`);
+    const isHeard = told === undefined || told.toMs <= performance.now() || now.value !== value;
+    const known = isHeard ? now.value : told.value;
+    if (known === value) continue;
+    if (known === null) throw refusal('CONSOLE_CHANGED_MEANWHILE', 'unsetMeanwhile', { name });
+    throw refusal('CONSOLE_CHANGED_MEANWHILE', 'changedMeanwhile', { name, value: known });
   }
 }
 
@@ -149,8 +180,13 @@ async function checkUnchanged(
  * @throws ConsoleError `CONSOLE_CHANGED_MEANWHILE` where somebody else has changed one since it was seen
  */
 export async function changeConfigs(cluster: Cluster, resource: ConfigResource, change: ConfigChange): Promise<void> {
+  const { set, unset } = change;
   const seen = Object.entries(change.seen ?? {});
-  if (seen.length > 0) await checkUnchanged(cluster, resource, seen);
-  await cluster.admin.alterConfigs([{ ...resource, set: change.set, unset: change.unset }]);
-  cluster.forget();
+  // The protocol has no "only if it is still that": of those who come here one looks and changes after the other.
+  await cluster.oneByOne.run(nameOf(resource), async () => {
+    if (seen.length > 0) await checkUnchanged(cluster, resource, seen);
+    await cluster.admin.alterConfigs([{ ...resource, set, unset }]);
+    noteSet(cluster, resource, change);
+    cluster.forget();
+  });
 }

@@ -1,7 +1,7 @@
 import type { DescribedGroup, GroupOffset, ListedGroup } from '@millrace/admin';
 import { AdminItemsError } from '@millrace/admin';
 import type { TopicPartition } from '@millrace/client';
-import type { GroupDetail, GroupHistory, GroupOffsetRow, GroupRow, ResetRow, ResetTo } from '../api/contract.ts';
+import type { GroupDetail, GroupHistory, GroupOffsetRow, GroupRow } from '../api/contract.ts';
 import { refusal } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import type { SeenGroup, WantedHistory } from './group-history.ts';
@@ -265,93 +265,4 @@ function offsetRows(
     };
   });
   return rows.sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
-}
-
-/** What is wanted of a reset. */
-export interface Reset {
-  readonly group: string;
-  readonly topic: string;
-  readonly to: ResetTo;
-  /** The time, the offset, or how far to shift. */
-  readonly at?: number | undefined;
-  /** For `each`: where those partitions go that go anywhere. */
-  readonly offsets?: readonly { readonly partition: number; readonly offset: number }[] | undefined;
-  readonly dryRun: boolean;
-}
-
-/** Works out where a group's offsets of a topic go, and moves them there unless it is a dry run. */
-export async function resetOffsets(cluster: Cluster, reset: Reset): Promise<ResetRow[]> {
-  const { admin } = cluster;
-  const [topic] = await admin.describeTopics([reset.topic]);
-  const places = (topic?.partitions ?? []).map(({ partition }) => ({ topic: reset.topic, partition }));
-  const [offsets, committed] = await Promise.all([
-    offsetsOf(admin, places),
-    admin.listGroupOffsets(reset.group, places),
-  ]);
-  const byHand = new Map(reset.offsets?.map(({ partition, offset }) => [partition, offset]));
-  refuseUnknown(reset, places, offsets, byHand);
-  const from = new Map(committed.map((place) => [placeName(place), place.offset]));
-  const byTime = reset.to === 'time' ? await offsetsAtTime(cluster, places, reset.at ?? 0) : new Map<string, number>();
-  const rows = places.flatMap((place): ResetRow[] => {
-    const name = placeName(place);
-    const found = offsets.get(name);
-    if (found === undefined || (reset.to === 'each' && !byHand.has(place.partition))) return [];
-    const before = from.get(name) ?? null;
-    const wanted = wantedOffset(reset, {
-      ...found,
-      before,
-      time: byTime.get(name),
-      byHand: byHand.get(place.partition),
-    });
-    return [{ ...place, from: before, to: Math.min(Math.max(wanted, found.start), found.end) }];
-  });
-  if (!reset.dryRun) {
-    await admin.alterGroupOffsets(
-      reset.group,
-      rows.map(({ topic: name, partition, to }) => ({ topic: name, partition, offset: to })),
-    );
-    cluster.forget();
-  }
-  return rows;
-}
-
-/** Nobody is to think that all partitions were moved where some could not be asked where they end. */
-function refuseUnknown(
-  { topic, to }: Reset,
-  places: readonly TopicPartition[],
-  offsets: Offsets,
-  byHand: ReadonlyMap<number, number>,
-): void {
-  const wanted = places.filter(({ partition }) => to !== 'each' || byHand.has(partition));
-  const unknown = wanted.filter((place) => !offsets.has(placeName(place))).map(({ partition }) => partition);
-  if (unknown.length > 0) {
-    throw refusal('CONSOLE_NOT_READ', 'noEnds', { topic, all: unknown.join(', '), n: unknown.length });
-  }
-}
-
-async function offsetsAtTime(
-  cluster: Cluster,
-  places: readonly { topic: string; partition: number }[],
-  time: number,
-): Promise<Map<string, number>> {
-  const found = await cluster.admin.listOffsets(places.map((place) => ({ ...place, at: time })));
-  return new Map(found.filter(({ offset }) => offset >= 0).map((each) => [placeName(each), each.offset]));
-}
-
-function wantedOffset(
-  { to, at = 0 }: Reset,
-  known: {
-    readonly start: number;
-    readonly end: number;
-    readonly before: number | null;
-    readonly time: number | undefined;
-    readonly byHand: number | undefined;
-  },
-): number {
-  if (to === 'earliest') return known.start;
-  if (to === 'latest') return known.end;
-  if (to === 'each') return known.byHand ?? known.start;
-  // No record is that late: the end.
-  if (to === 'time') return known.time ?? known.end;
-  return to === 'offset' ? at : (known.before ?? known.start) + at;
 }

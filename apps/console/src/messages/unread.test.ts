@@ -5,7 +5,7 @@ import { startBroker, startCluster, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Message, ReadPlan } from '../api/contract.ts';
 import { Cluster } from '../clusters/cluster.ts';
-import { resetOffsets } from '../clusters/groups.ts';
+import { resetOffsets } from '../clusters/resets.ts';
 import { holdsNothingFrom } from './batch-look.ts';
 import { readMessages, readRecord, tailMessages } from './read.ts';
 import { readTurns } from './turns.ts';

@@ -14,6 +14,7 @@ const group = z.string().max(NAME_CHARS_MAX);
 const NO_NUMBER = { invalid_type_error: 'is no number' };
 /** Queries and paths are text; bodies have numbers. */
 const whole = z.coerce.number(NO_NUMBER).int().min(0).max(Number.MAX_SAFE_INTEGER);
+const offset = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const partition = z.coerce.number(NO_NUMBER).int().min(0).max(0x7fff_ffff);
 const named = z.record(z.string().max(500), z.string().max(100_000));
 const text = z.string().max(1024 * 1024);
@@ -159,7 +160,7 @@ export const inputs: { readonly [R in Route]: z.ZodType<Input<R>> } = {
     to: z.enum(['earliest', 'latest', 'time', 'offset', 'shift', 'each']),
     at: z.number().int().optional(),
     offsets: z
-      .array(z.object({ partition, offset: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER) }))
+      .array(z.object({ partition, offset, from: offset.nullable().optional() }))
       .max(PARTITIONS_MAX)
       .optional(),
     dryRun: z.boolean(),

@@ -1,12 +1,13 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { type ReactNode, useState } from 'react';
-import type { GroupDetail, GroupOffsetRow, ResetRow, ResetTo } from '../../../src/api/contract.ts';
+import { type ReactNode, useRef, useState } from 'react';
+import type { GroupDetail, GroupOffsetRow, Input, ResetRow, ResetTo } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
+import { ApiError } from '../lib/api-error.ts';
 import { localTime, number } from '../lib/format.ts';
 import { useMay } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
 import type { Word } from '../lib/words.ts';
-import { Dialog, Field, Problem } from '../ui/parts.tsx';
+import { ConfirmByName, Dialog, Field, Problem } from '../ui/parts.tsx';
 
 const TARGETS: Readonly<Record<ResetTo, Word>> = {
   earliest: 'earliest',
@@ -20,6 +21,39 @@ const TARGETS: Readonly<Record<ResetTo, Word>> = {
 /** As far as an input for a time needs it. */
 const TO_MINUTES_CHARS = '2026-01-01 00:00'.length;
 
+const ROUTE = 'POST /api/clusters/:cluster/groups/:group/reset';
+/** Where the offsets of a group's topic are to go. */
+type Wanted = Omit<Input<typeof ROUTE>, 'dryRun'>;
+
+/** Where the offsets would go, as it was shown last: that and nothing else is what they are moved to. */
+function usePlan() {
+  const [plan, setPlan] = useState<readonly ResetRow[]>();
+  const asked = useRef(0);
+  const drop = (): void => {
+    asked.current += 1;
+    setPlan(undefined);
+  };
+  const show = async (wanted: Wanted): Promise<void> => {
+    asked.current += 1;
+    const mine = asked.current;
+    const rows = await call(ROUTE, { ...wanted, dryRun: true });
+    // An answer to what was chosen before is none to what is chosen now.
+    if (asked.current === mine) setPlan(rows);
+  };
+  const move = async ({ cluster, group, ...wanted }: Wanted): Promise<void> => {
+    const offsets = (plan ?? []).map(({ partition, from, to }) => ({ partition, from, offset: to }));
+    const topic = plan?.[0]?.topic ?? wanted.topic;
+    try {
+      await call(ROUTE, { cluster, group, topic, to: 'each', offsets, dryRun: false });
+    } catch (error) {
+      // Where it would go elsewhere by now it is shown where that is, beside the word that nothing was moved.
+      if (error instanceof ApiError && error.status === 409) await show({ cluster, group, ...wanted });
+      throw error;
+    }
+  };
+  return { plan, drop, show, move };
+}
+
 /** Shows where a group's offsets would go, and moves them when that was seen. */
 export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onClose: () => void }): ReactNode {
   const say = useWords();
@@ -30,41 +64,48 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
   const [to, setTo] = useState<ResetTo>('latest');
   const [at, setAt] = useState('0');
   const [typed, setTyped] = useState<ReadonlyMap<number, string>>(new Map());
-  const [plan, setPlan] = useState<readonly ResetRow[]>();
+  const { plan, drop, show, move } = usePlan();
+  const [isForgetting, setForgetting] = useState(false);
   const [error, setError] = useState<Error>();
   const { group } = detail;
   const present = detail.offsets.filter((each) => each.topic === topic);
   const changeEach = (partition: number, offset: string): void => {
     setTyped(new Map([...typed, [partition, offset]]));
-    setPlan(undefined);
+    drop();
   };
   const choose = (target: ResetTo): void => {
     setTo(target);
     // A number is no time, and a time no offset; and what was shown is where another target leads.
     setAt(target === 'time' ? localTime(Date.now()).slice(0, TO_MINUTES_CHARS).replace(' ', 'T') : '0');
-    setPlan(undefined);
+    drop();
   };
   const mayForget = useMay('admin', { on: 'group', name: group });
   const changeAt = (value: string): void => {
     setAt(value);
-    setPlan(undefined);
+    drop();
   };
   const attempt = async (work: () => Promise<void>): Promise<void> => {
     setError(undefined);
     await work().catch((failure: Error) => setError(failure));
   };
-  const ask = (dryRun: boolean) => {
+  const wanted = (): Wanted => {
     const number = to === 'time' ? new Date(at).getTime() : Number(at);
-    const input = {
-      ...{ cluster, group, topic, to, dryRun, offsets: to === 'each' ? eachOffset(present, typed) : undefined },
+    return {
+      ...{ cluster, group, topic, to, offsets: to === 'each' ? eachOffset(present, typed) : undefined },
       ...(Number.isFinite(number) ? { at: number } : {}),
     };
-    return call('POST /api/clusters/:cluster/groups/:group/reset', input);
   };
   const done = async (): Promise<void> => {
     await client.invalidateQueries();
     onClose();
   };
+  if (isForgetting) {
+    const forget = (): Promise<unknown> =>
+      call('POST /api/clusters/:cluster/groups/:group/forget', { cluster, group, topic });
+    return (
+      <ConfirmByName title={say('forget')} action={say('forget')} name={topic} onClose={onClose} change={forget} />
+    );
+  }
   return (
     <Dialog title={say('reset')} onClose={onClose}>
       {detail.members.length > 0 && <p className="health warn">{say('resetHint')}</p>}
@@ -75,7 +116,7 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
             onChange={(event) => {
               setTopic(event.target.value);
               setTyped(new Map());
-              setPlan(undefined);
+              drop();
             }}
           >
             {topics.map((name) => (
@@ -90,20 +131,11 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
       {error !== undefined && <Problem error={error} />}
       <footer>
         {mayForget && (
-          <button
-            type="button"
-            className="danger"
-            onClick={() =>
-              void attempt(async () => {
-                await call('POST /api/clusters/:cluster/groups/:group/forget', { cluster, group, topic });
-                await done();
-              })
-            }
-          >
+          <button type="button" className="danger" onClick={() => setForgetting(true)}>
             {say('forget')}
           </button>
         )}
-        <button type="button" onClick={() => void attempt(async () => setPlan(await ask(true)))}>
+        <button type="button" onClick={() => void attempt(() => show(wanted()))}>
           {say('preview')}
         </button>
         <button
@@ -112,7 +144,7 @@ export function ResetOffsets(props: { cluster: string; detail: GroupDetail; onCl
           disabled={plan === undefined}
           onClick={() =>
             void attempt(async () => {
-              await ask(false);
+              await move(wanted());
               await done();
             })
           }
