@@ -1,11 +1,12 @@
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { Admin } from '@millrace/admin';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { messagePackSerde } from '@millrace/serdes';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Api, CHANGE_HEADER, type MessagePage, type Route } from './api/contract.ts';
+import { type Api, CHANGE_HEADER, type MessagePage, type ResetRow, type Route } from './api/contract.ts';
 import { type Console, type ConsoleOptions, createConsole } from './index.ts';
 
 let broker: TestBroker;
@@ -331,8 +332,55 @@ describe('changes', () => {
     expect(JSON.parse(beyond.text)).toMatchObject([{ from: 7, to: 25 }]);
     await reset({ to: 'latest', dryRun: false });
     expect(await admin.listGroupOffsets('shifted')).toMatchObject([{ offset: 25 }]);
+    expect((await reset({ to: 'each', offsets: [{ partition: 3, offset: 7 }], dryRun: true })).status).toBe(404);
     await change('/groups/shifted/forget', { topic: 'numbered' });
     expect(await admin.listGroupOffsets('shifted')).toEqual([]);
+  });
+});
+
+describe('a reset that was shown', () => {
+  it('goes where it was shown to go or nowhere: not on to a later end, and not over what others have committed', async () => {
+    const { bootstrapServers } = broker;
+    await using admin = new Admin({ bootstrapServers });
+    const topic = 'shown';
+    await admin.createTopics([{ topic, partitions: 2 }]);
+    await produce(Array.from({ length: 5 }, () => ({ topic, value: 'x', partition: 0 })));
+    await admin.alterGroupOffsets('movers', [{ topic, partition: 0, offset: 2 }]);
+    const offset = async () =>
+      (await admin.listGroupOffsets('movers')).find(({ partition }) => partition === 0)?.offset;
+    const reset = (body: object) => change('/groups/movers/reset', { topic, ...body });
+    const show = async (body: object): Promise<ResetRow[]> => JSON.parse((await reset({ ...body, dryRun: true })).text);
+    const move = (rows: readonly ResetRow[]) =>
+      reset({
+        to: 'each',
+        offsets: rows.map(({ partition, from, to }) => ({ partition, from, offset: to })),
+        dryRun: false,
+      });
+    // The topic grows between the look and the move.
+    const latest = await show({ to: 'latest' });
+    expect(latest.map(({ from, to }) => [from, to])).toEqual([
+      [2, 5],
+      [null, 0],
+    ]);
+    await produce([{ topic, value: 'x', partition: 0 }]);
+    expect((await move(latest)).status).toBe(200);
+    expect(await offset()).toBe(5);
+    // Somebody else commits.
+    const back = await show({ to: 'shift', at: -3 });
+    await admin.alterGroupOffsets('movers', [{ topic, partition: 0, offset: 4 }]);
+    const refused = await move(back);
+    expect(refused).toMatchObject({ status: 409, text: expect.stringContaining('partition 0 of shown would not go') });
+    expect(await offset()).toBe(4);
+    // Where it was to go is deleted.
+    const first = await show({ to: 'earliest' });
+    await admin.deleteRecords([{ topic, partition: 0, before: 3 }]);
+    expect((await move(first)).status).toBe(409);
+    expect(await offset()).toBe(4);
+    // Two who have been shown the same: one of them moves it.
+    const [down, up] = [await show({ to: 'earliest' }), await show({ to: 'latest' })];
+    const both = await Promise.all([move(down), move(up)]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+    expect(await offset()).toBe(both[0]?.status === 200 ? 3 : 6);
   });
 });
 
@@ -387,6 +435,40 @@ describe('who may come in', () => {
     const { headers } = await ask('/api/session');
     expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");
     expect(headers['content-security-policy']).toMatch(/script-src 'self'(?:;|$)/);
+  });
+
+  it.each([
+    ...[{ forwarded: 'for=192.0.2.9' }, { via: '1.1 proxy' }, { 'x-real-ip': '192.0.2.9' }],
+    ...[{ 'x-forwarded-for': '192.0.2.9' }, { 'x-forwarded-proto': 'https' }, { 'x-client-ip': '192.0.2.9' }],
+  ])(
+    'takes nothing that a proxy on this machine brings from elsewhere while nobody has to log in: %j',
+    async (brought) => {
+      const headers = { host: `127.0.0.1:${port}`, ...brought };
+      const [name = ''] = Object.keys(brought);
+      for (const path of ['/api/session', '/local/topics', '/api/clusters/local/topics/orders/stream?from=newest']) {
+        const answer = await ask(path, { headers });
+        expect(answer).toMatchObject({ status: 403, text: expect.stringContaining(`brought this here (${name})`) });
+      }
+      const users = [{ name: 'ann', password: 'pw', role: 'viewer' as const }];
+      await withConsole({ users }, async (at) => {
+        const authorization = `Basic ${Buffer.from('ann:pw').toString('base64')}`;
+        expect((await ask('/api/session', { at, headers: { ...headers, authorization } })).status).toBe(200);
+      });
+    },
+  );
+
+  it('takes nothing of a proxy that says nothing of itself but speaks as no browser does', async () => {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1', () =>
+        socket.write(`GET /api/session HTTP/1.0\r\nHost: localhost\r\n\r\n`),
+      );
+      let text = '';
+      socket.on('data', (part) => {
+        text += String(part);
+      });
+      socket.on('error', reject).on('close', () => resolve(text));
+    });
+    expect(answer).toContain('brought this here (HTTP/1.0)');
   });
 
   it('does not listen where others reach it unless somebody has to log in', async () => {

@@ -35,6 +35,7 @@ export interface GuardedRequest {
   /** Without the query. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  readonly httpVersion: string;
   readonly remoteAddress: string | undefined;
 }
 
@@ -43,6 +44,8 @@ export interface Caller extends Rights {
   readonly user: string | null;
   /** Came by a cookie, which can be given back. */
   readonly hasSession?: boolean | undefined;
+  /** Fires when the session ends that he has come by. */
+  readonly ended?: AbortSignal | undefined;
 }
 
 const NOBODY: Caller = { user: null, role: null, grants: [] };
@@ -73,6 +76,8 @@ export class Guard {
     const { oidc } = this.#options;
     if (!this.hasLogin) {
       if (!isLoopback(request.remoteAddress)) throw beyondLoopback();
+      const by = bringerOf(request);
+      if (by !== undefined) throw refusal('CONSOLE_FORBIDDEN', 'throughProxy', { by });
       return { user: null, role: 'admin', grants: [] };
     }
     if (oidc === undefined) return this.#login(request.headers.authorization);
@@ -163,6 +168,18 @@ function isLoopbackName(name: string): boolean {
 
 function isLoopback(address: string | undefined): boolean {
   return address !== undefined && /^(?:::1$|127\.|::ffff:127\.)/.test(address);
+}
+
+/** Headers by which those that bring the requests of others say so. */
+const BROUGHT =
+  /^(?:forwarded|via|x-(?:forwarded|original)(?:-.+)?|x-real-ip|x-(?:cluster-)?client-ip|(?:true|fastly)-client-ip|cf-connecting-ip)$/;
+
+/**
+ * By what it shows that a request comes through a proxy: it has the address of this machine, and perhaps its name, whoever has sent it to
+ * the proxy from wherever. Browsers do not speak HTTP/1.0; nginx does with what is behind it, and adds no header, unless it is told otherwise.
+ */
+function bringerOf({ headers, httpVersion }: GuardedRequest): string | undefined {
+  return httpVersion === '1.0' ? 'HTTP/1.0' : Object.keys(headers).find((name) => BROUGHT.test(name));
 }
 
 function beyondLoopback(): ConsoleError {
