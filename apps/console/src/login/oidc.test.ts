@@ -1,7 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Producer } from '@millrace/producer';
+import { startBroker, type TestBroker } from '@millrace/testing';
 import { generateKeyPair, type JWTPayload, SignJWT } from 'jose';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CHANGE_HEADER } from '../api/contract.ts';
 import { type Console, createConsole, type OidcOptions } from '../index.ts';
 import { CLIENT_ID, CLIENT_SECRET, type ProviderStub, startProvider } from '../testing/provider-stub.ts';
@@ -43,8 +45,13 @@ describe('a login at a provider', () => {
   const audit: object[] = [];
 
   let server: Server;
+  let broker: TestBroker;
 
   beforeAll(async () => {
+    broker = await startBroker({ topics: ['orders'] });
+    await using producer = new Producer({ bootstrapServers: broker.bootstrapServers });
+    await producer.send({ topic: 'orders', value: 'x' });
+    const clusters = { ...CLUSTERS, live: { bootstrapServers: broker.bootstrapServers } };
     // Its address has to be known before it is made, as it is where people reach it by a name.
     server = createServer((request, response) => served.handle(request, response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -52,7 +59,7 @@ describe('a login at a provider', () => {
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const info = (fields: object): void => void audit.push(fields);
     const logger = { debug: () => undefined, info, warn: info, error: info };
-    served = await createConsole({ clusters: CLUSTERS, oidc: options({ publicUrl: origin }), logger });
+    served = await createConsole({ clusters, oidc: options({ publicUrl: origin }), logger });
   });
   afterAll(async () => {
     await new Promise((resolve) => {
@@ -60,6 +67,7 @@ describe('a login at a provider', () => {
       server.closeAllConnections();
     });
     await served.close();
+    await broker.close();
   });
 
   interface Got {
@@ -142,6 +150,43 @@ describe('a login at a provider', () => {
     expect(to).toContain(`${provider.issuer}/logout?client_id=`);
     expect((await get('/api/session', cookies)).status).toBe(401);
     expect((await get('/login/out')).text).toContain('logged out');
+  });
+
+  it("ends what goes on by itself with the session: tails, searches and files, and nobody else's", async () => {
+    const cookieOf = async (): Promise<string> =>
+      (await login()).cookies.map((each) => each.split(';', 1)[0]).join('; ');
+    const [leaves, stays] = [await cookieOf(), await cookieOf()];
+    const topic = `${origin}/api/clusters/live/topics/orders`;
+    const [live, search] = ['stream?from=newest&live=true', 'stream?from=beginning'];
+    const heard = async (what: string, cookie: string) => {
+      const response = await fetch(`${topic}/${what}`, { headers: { cookie } });
+      let text = '';
+      const over = (async () => {
+        for await (const part of response.body ?? []) text += Buffer.from(part).toString();
+      })();
+      return { over, text: () => text };
+    };
+    const tail = await heard(live, leaves);
+    const other = await heard(live, stays);
+    await expect.poll(() => tail.text() + other.text()).toMatch(/event: unread[\s\S]*event: unread/);
+    const hold = broker.holdNext('Fetch', { times: 1000 });
+    const searching = await heard(search, leaves);
+    // A file whose first record is waited for has no answer yet.
+    const file = fetch(`${topic}/export?from=beginning&format=jsonl`, { headers: { cookie: leaves } });
+    await expect.poll(searching.text).toContain('event: progress');
+    await fetch(`${origin}/api/logout`, { method: 'POST', headers: { cookie: leaves, [CHANGE_HEADER]: '1' } });
+    for (const { over, text } of [tail, searching]) {
+      await over;
+      expect(text()).toMatch(/event: failed\ndata: \{"code":"CONSOLE_LOGIN_NEEDED".*has ended/);
+    }
+    await expect(file.then((response) => response.text())).rejects.toThrow();
+    hold.remove();
+    await using producer = new Producer({ bootstrapServers: broker.bootstrapServers });
+    await producer.send({ topic: 'orders', value: 'for who is still there' });
+    await expect.poll(other.text).toContain('for who is still there');
+    expect(tail.text()).not.toContain('for who is still there');
+    await fetch(`${origin}/api/logout`, { method: 'POST', headers: { cookie: stays, [CHANGE_HEADER]: '1' } });
+    await other.over;
   });
 
   it.each(['https://evil.test/', '//evil.test', '/\\evil.test', '/login/callback', 'javascript:alert(1)', '/%0d%0aa'])(
@@ -257,7 +302,26 @@ describe('sessions', () => {
     now = SESSION_MS;
     expect(sessions.find(first)).toBeUndefined();
     const second = sessions.begin(who);
+    const ended = sessions.find(second)?.ended;
+    expect(ended?.aborted).toBe(false);
     for (let n = 0; n < SESSIONS_MAX; n += 1) sessions.begin(who);
     expect(sessions.find(second)).toBeUndefined();
+    expect(ended?.aborted).toBe(true);
+  });
+
+  it('tell what goes on by itself that they have ended, though nobody asks any more', () => {
+    vi.useFakeTimers();
+    try {
+      const sessions = new Sessions();
+      const who = { user: 'ann', role: 'admin', grants: [] } as const;
+      const [left, over] = [sessions.begin(who), sessions.begin(who)];
+      const [one, other] = [sessions.find(left)?.ended, sessions.find(over)?.ended];
+      sessions.end(left);
+      expect([one?.aborted, other?.aborted]).toEqual([true, false]);
+      vi.advanceTimersByTime(SESSION_MS);
+      expect(other?.aborted).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -6,7 +6,7 @@ import { fits } from '../api/roles.ts';
 import { refusal } from '../errors.ts';
 import { claimValues, LOGIN_PATH, type OidcOptions, type OidcSettings, oidcSettings, rightsOf } from './options.ts';
 import { failed, type Login, Provider } from './provider.ts';
-import { type LoggedIn, SESSION_MS, Sessions } from './sessions.ts';
+import { type LiveSession, type LoggedIn, SESSION_MS, Sessions } from './sessions.ts';
 
 /** Whoever logs in has so long. */
 const PENDING_S = 600;
@@ -42,10 +42,9 @@ export class Oidc {
   }
 
   /** Who comes with a cookie of ours. */
-  whoIs(headers: IncomingHttpHeaders): LoggedIn | undefined {
+  whoIs(headers: IncomingHttpHeaders): LiveSession | undefined {
     const id = cookieOf(headers, this.#sessionCookie);
-    const found = id === undefined ? undefined : this.#sessions.find(id);
-    return found === undefined ? undefined : { user: found.user, role: found.role, grants: found.grants };
+    return id === undefined ? undefined : this.#sessions.find(id);
   }
 
   /** To the provider; behind it the browser comes to where it wanted to go. */

@@ -12,8 +12,17 @@ export interface LoggedIn extends Rights {
   readonly user: string;
 }
 
-interface Session extends LoggedIn {
+/** Somebody as long as he is logged in. */
+export interface LiveSession extends LoggedIn {
+  /** Fires when the session ends, by whatever: what goes on by itself ends with it. */
+  readonly ended: AbortSignal;
+}
+
+interface Session {
+  readonly who: LiveSession;
   readonly endMs: number;
+  readonly over: AbortController;
+  readonly timer: NodeJS.Timeout;
 }
 
 /** The sessions of a console; they end with it. */
@@ -28,21 +37,29 @@ export class Sessions {
   /** Begins one; what it gives goes into the cookie. */
   begin(who: LoggedIn): string {
     const id = randomBytes(32).toString('base64url');
-    this.#sessions.set(id, { ...who, endMs: this.#now() + SESSION_MS });
+    const over = new AbortController();
+    // Nobody may come by it to find it over: what he has open knows of it by this alone.
+    const timer = setTimeout(() => this.end(id), SESSION_MS).unref();
+    const session = { ...{ over, timer }, endMs: this.#now() + SESSION_MS, who: { ...who, ended: over.signal } };
+    this.#sessions.set(id, session);
     const [oldest] = this.#sessions.keys();
-    if (this.#sessions.size > SESSIONS_MAX && oldest !== undefined) this.#sessions.delete(oldest);
+    if (this.#sessions.size > SESSIONS_MAX && oldest !== undefined) this.end(oldest);
     return id;
   }
 
-  find(id: string): LoggedIn | undefined {
+  find(id: string): LiveSession | undefined {
     const session = this.#sessions.get(id);
     if (session === undefined) return undefined;
-    if (this.#now() < session.endMs) return session;
-    this.#sessions.delete(id);
+    if (this.#now() < session.endMs) return session.who;
+    this.end(id);
     return undefined;
   }
 
   end(id: string): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
     this.#sessions.delete(id);
+    clearTimeout(session.timer);
+    session.over.abort();
   }
 }

@@ -74,7 +74,7 @@ export function cursorOf(next: ReadonlyMap<number, number>): string | null {
   return next.size === 0 ? null : [...next].map(([partition, offset]) => `${partition}-${offset}`).join('.');
 }
 
-function readCursor(cursor: string): ReadonlyMap<number, number> {
+export function readCursor(cursor: string): ReadonlyMap<number, number> {
   const entries = cursor.split('.').map((each) => each.split('-').map(Number) as [number, number]);
   if (entries.some(([partition, offset]) => !Number.isSafeInteger(partition) || !Number.isSafeInteger(offset))) {
     throw refusal('CONSOLE_BAD_REQUEST', 'badCursor');

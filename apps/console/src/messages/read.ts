@@ -1,4 +1,12 @@
-import type { Message, MessageMark, ReadEnd, ReadPlan, ReadProgress, UnreadPartition } from '../api/contract.ts';
+import type {
+  Message,
+  MessageMark,
+  ReadEnd,
+  ReadPlan,
+  ReadProgress,
+  TailGap,
+  UnreadPartition,
+} from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { refusal } from '../errors.ts';
 import { openFilter, type RecordFilter } from '../filter.ts';
@@ -15,7 +23,8 @@ import {
   wholeRanges,
 } from './ranges.ts';
 import { type ShowOptions, showing, showRecords } from './shown.ts';
-import { tailsOf } from './tails.ts';
+import { TailPlaces, tailBeginning } from './tail-places.ts';
+import { type TailBatch, tailsOf } from './tails.ts';
 import type { ReadTurns } from './turns.ts';
 
 /** Messages of a page where nobody says otherwise, and at most. */
@@ -36,6 +45,10 @@ export interface ReadListener {
   marks?(marks: readonly MessageMark[]): void | Promise<void>;
   /** What a live tail does not hear of for now. */
   unread?(unread: readonly UnreadPartition[]): void | Promise<void>;
+  /** What a live tail that was cut off does not tell of the time since. */
+  gap?(gap: TailGap): void | Promise<void>;
+  /** Up to where a live tail has told everything: it can be begun with that. */
+  place?(place: string): void | Promise<void>;
 }
 
 /** Which topic of which cluster is read, and how. */
@@ -236,25 +249,27 @@ function newestFirst(messages: readonly Message[]): Message[] {
   return sorted;
 }
 
-/** Tells every record that comes from now on, until nobody listens any more. */
+/**
+ * Tells every record that comes from now on, until nobody listens any more.
+ * @param from the place up to which it was told before it was cut off: it goes on there
+ */
 export async function tailMessages(
   request: ReadRequest,
-  listener: Required<Pick<ReadListener, 'messages' | 'marks' | 'unread'>>,
+  listener: Required<Pick<ReadListener, 'messages' | 'marks' | 'unread'>> & Pick<ReadListener, 'gap' | 'place'>,
+  from?: string,
 ): Promise<void> {
   const { cluster, topic, signal } = request;
   using _ = await request.turns.reads.take(request.who);
   const filter = await openFilter(request.plan, request);
   const marks = new TailMarks(outcomes(request), listener.marks, OPEN_AGAIN_MS);
   try {
-    const { ranges, unread } = await wholeRanges(request, request.plan);
-    // What cannot be asked where it ends is heard of from where it ends when it is back.
-    const starts = [
-      ...ranges.map(({ partition, to }) => ({ topic, partition, offset: to })),
-      ...unread.map(({ partition }) => ({ topic, partition })),
-    ];
+    const whole = await wholeRanges(request, request.plan);
+    const { starts, gap } = tailBeginning(topic, whole, from);
+    const places = new TailPlaces(starts);
     // Whoever has been cut off and comes again is told anew.
-    const told = listener.unread(unread);
-    await tailsOf(cluster).follow(topic, starts, signal, async (batch) => {
+    const told = Promise.all([listener.unread(whole.unread), gap && listener.gap?.(gap)]);
+    await listener.place?.(String(places));
+    const take = async (batch: TailBatch): Promise<void> => {
       await told;
       const matched = await filter?.match(batch.records);
       const wanted = batch.records.filter((_, index) => matched?.[index]);
@@ -262,7 +277,10 @@ export async function tailMessages(
         await listener.messages(some);
       }
       marks.add(batch.transactional(matched));
-    });
+      places.cameTo(batch.partition, batch.nextOffset);
+      await listener.place?.(String(places));
+    };
+    await tailsOf(cluster).follow(topic, starts, { signal, take, isBehind: from !== undefined });
   } finally {
     marks.close();
     await filter?.close();

@@ -13,20 +13,24 @@ const TOLD_AT_ONCE = 100;
 const SLOW_MS_MAX = 500;
 
 /** Where a partition is followed from; one without an offset from where it ends when it can be asked. */
-interface TailStart extends TopicPartition {
+export interface TailStart extends TopicPartition {
   readonly offset?: number | undefined;
 }
 
 /** Records that came at once, for all who follow. */
-class TailBatch {
+export class TailBatch {
   /** Without what nobody is to see. */
   readonly records: Records;
+  readonly partition: number;
+  readonly nextOffset: number;
   readonly #cluster: Cluster;
   readonly #topic: string;
   readonly #isTransactional: readonly boolean[];
   #shown: Promise<readonly (readonly Message[])[]> | undefined;
 
-  constructor(cluster: Cluster, topic: string, { records }: ConsumerBatch) {
+  constructor(cluster: Cluster, topic: string, { records, partition, nextOffset }: ConsumerBatch) {
+    this.partition = partition;
+    this.nextOffset = nextOffset;
     this.#cluster = cluster;
     this.#topic = topic;
     this.#isTransactional = records.map((record) => record.isTransactional);
@@ -91,21 +95,17 @@ class Tails {
   }
 
   /**
-   * Has `take` given all that comes from now on; resolves when the signal fires.
+   * Has `take` given all that comes from now on; resolves when the signal fires. Who goes on where he was before has a reader of his own:
+   * the others' is past that.
    * @throws what reading the topic throws, and what `take` rejects with
    */
-  async follow(topic: string, starts: readonly TailStart[], signal: AbortSignal, take: Take): Promise<void> {
+  async follow(
+    topic: string,
+    starts: readonly TailStart[],
+    { signal, take, isBehind = false }: { signal: AbortSignal; take: Take; isBehind?: boolean },
+  ): Promise<void> {
     if (signal.aborted) return;
-    // Who asks when the topic has more partitions follows those too.
-    const key = JSON.stringify([topic, starts.map(({ partition }) => partition).toSorted((a, b) => a - b)]);
-    let tail = this.#tails.get(key);
-    if (tail === undefined) {
-      const opened = new Tail(this.#cluster, topic, starts, () => {
-        if (this.#tails.get(key) === opened) this.#tails.delete(key);
-      });
-      tail = opened;
-      this.#tails.set(key, tail);
-    }
+    const tail = isBehind ? new Tail(this.#cluster, topic, starts, () => undefined) : this.#sharedTail(topic, starts);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const follower: Follower = {
       ...{ signal, take },
@@ -119,6 +119,20 @@ class Tails {
     } finally {
       signal.removeEventListener('abort', leave);
     }
+  }
+
+  #sharedTail(topic: string, starts: readonly TailStart[]): Tail {
+    // Who asks when the topic has more partitions follows those too.
+    const key = JSON.stringify([topic, starts.map(({ partition }) => partition).toSorted((a, b) => a - b)]);
+    let tail = this.#tails.get(key);
+    if (tail === undefined) {
+      const opened = new Tail(this.#cluster, topic, starts, () => {
+        if (this.#tails.get(key) === opened) this.#tails.delete(key);
+      });
+      tail = opened;
+      this.#tails.set(key, tail);
+    }
+    return tail;
   }
 }
 

@@ -19,7 +19,7 @@ import { Exports } from './known-exports.ts';
 import { needsOf } from './needs.ts';
 import type { PageFile } from './page-files.ts';
 import { failureOf, parseInput, signalOf } from './requests.ts';
-import { serveRaw, serveStreams } from './streams.ts';
+import { type MayRead, serveRaw, serveStreams } from './streams.ts';
 
 /** What the server is made of. */
 export interface AppOptions {
@@ -64,8 +64,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const exports = new Exports();
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
-    const { method = 'GET', headers, socket } = request.raw;
-    const asked = { method, path: pathOf(request), headers, remoteAddress: socket.remoteAddress };
+    const { method = 'GET', headers, httpVersion, socket } = request.raw;
+    const asked = { method, path: pathOf(request), headers, httpVersion, remoteAddress: socket.remoteAddress };
     callers.set(request, await guard.admit(asked));
   });
   const { oidc, logger } = options;
@@ -75,10 +75,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   if (oidc !== undefined) serveLogin(app, { oidc, logger });
   for (const route of Object.keys(handlers) as Route[]) addRoute(app, route, { options, callers, turns, exports });
   const { clusters } = options;
-  const mayRead = (request: FastifyRequest, topic: string): string => {
+  const mayRead: MayRead = (request, topic) => {
     const caller = callers.get(request) as Caller;
     guard.allow(caller, 'viewer', { on: 'topic', name: topic });
-    return whoReads(caller);
+    return { who: whoReads(caller), ended: caller.ended };
   };
   serveStreams(app, { clusters, turns, mayRead });
   serveRaw(app, { clusters, turns, mayRead });
@@ -110,7 +110,7 @@ function addRoute(app: FastifyInstance, route: Route, { options, callers, turns,
       for (const { role, named } of needsOf(route, input)) guard.allow(caller, role, named);
       const { clusters, version } = options;
       reply.header('cache-control', 'no-store');
-      const signal = signalOf(request, reply);
+      const signal = signalOf(request, reply, caller.ended);
       try {
         const answer: unknown = await handler.run(input, {
           caller,

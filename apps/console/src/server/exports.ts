@@ -1,5 +1,5 @@
 /** Files of all that a search finds: the download itself, how far it is, and its end before its time. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod/v3';
 import { EXPORT_RECORDS_MAX } from '../api/export-bounds.ts';
 import { FILE_FORMATS, type FileFormat } from '../api/message-file.ts';
@@ -7,10 +7,11 @@ import { exportMessages } from '../messages/export.ts';
 import { clusterOf, type HandlerContext } from './handlers.ts';
 import { exportId, readPlan } from './inputs.ts';
 import { failureOf, parseInput, signalOf, writeByHand, written } from './requests.ts';
+import type { MayRead } from './streams.ts';
 
 /** Where exports find what they read, and who may. */
 interface ExportsFrom extends Pick<HandlerContext, 'clusters' | 'turns' | 'exports'> {
-  readonly mayRead: (request: FastifyRequest, topic: string) => string;
+  readonly mayRead: MayRead;
 }
 
 const exportPlan = readPlan.omit({ cursor: true, limit: true }).extend({
@@ -36,15 +37,13 @@ const TYPES = { jsonl: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; ch
 export function serveExports(app: FastifyInstance, from: ExportsFrom): void {
   app.get('/api/clusters/:cluster/topics/:topic/export', async (request, reply) => {
     const { cluster, topic, format, id, partial, ...plan } = parseInput(exportPlan, request);
-    const who = from.mayRead(request, topic);
+    const { who, ended } = from.mayRead(request, topic);
     const stopped = new AbortController();
     const { raw } = reply;
-    const known = from.exports.begin(who, id, () => {
-      stopped.abort();
-      // Whoever reads slowly has it wait to be written.
-      raw.destroy();
-    });
-    const signal = AbortSignal.any([signalOf(request, reply), stopped.signal]);
+    const known = from.exports.begin(who, id, () => stopped.abort());
+    const signal = AbortSignal.any([signalOf(request, reply, ended), stopped.signal]);
+    // Whoever reads slowly has it wait to be written.
+    signal.addEventListener('abort', () => raw.destroy());
     const write = async (text: string): Promise<void> => {
       if (!raw.headersSent) writeByHand(reply, headersOf(topic, format));
       if (!signal.aborted) await written(raw, text);

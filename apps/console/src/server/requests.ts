@@ -18,12 +18,12 @@ export function parseInput<T>(check: z.ZodType<T>, request: FastifyRequest): T {
   throw refusal('CONSOLE_BAD_REQUEST', 'badField', { field, what: issue?.message ?? 'is none' });
 }
 
-/** Fires when nobody waits for the answer any more. */
-export function signalOf(request: FastifyRequest, reply: FastifyReply): AbortSignal {
+/** Fires when nobody waits for the answer any more, or whoever does may not have it any more. */
+export function signalOf(request: FastifyRequest, reply: FastifyReply, ended?: AbortSignal): AbortSignal {
   const aborted = new AbortController();
   reply.raw.once('close', () => aborted.abort());
   if (request.raw.destroyed && !request.raw.readableEnded) aborted.abort();
-  return aborted.signal;
+  return ended === undefined ? aborted.signal : AbortSignal.any([aborted.signal, ended]);
 }
 
 /** Begins an answer that is written by hand, with the headers that were set before: it goes past fastify. */
@@ -36,7 +36,7 @@ export function writeByHand(reply: FastifyReply, headers: Readonly<Record<string
 
 /** Writes; resolves when there is room for more, or nobody reads any more: whoever is slow has nothing pile up here. */
 export async function written(response: ServerResponse, text: string | Buffer): Promise<void> {
-  if (response.destroyed || response.write(text)) return;
+  if (response.destroyed || response.writableEnded || response.write(text)) return;
   await new Promise<void>((resolve) => {
     const done = (): void => {
       response.off('drain', done);

@@ -3,6 +3,7 @@ import type { Message, MessageEvents, ReadPlan, ReadProgress, UnreadPartition } 
 import { addressOf, queryOf, whyNot } from './api.ts';
 import { ApiError, unreachable } from './api-error.ts';
 import { useChanges } from './changes.ts';
+import { type Tailed, Told, withGap, withMore } from './tail.ts';
 
 /** What is being read, and how far it is. */
 export interface Reading {
@@ -11,6 +12,9 @@ export interface Reading {
   readonly cursor: string | null;
   /** What is missing of it. */
   readonly unread: readonly UnreadPartition[];
+  /** Of a live tail: how many are not on the page any more, and what it was not told. */
+  readonly left: number;
+  readonly gap: Tailed['gap'];
   readonly isReading: boolean;
   readonly error: Error | undefined;
   stop(): void;
@@ -22,9 +26,10 @@ export interface ReadingPlace extends ReadPlan {
   readonly live: boolean;
 }
 
-/** Messages that a live tail keeps: older ones leave the page, not the topic. */
-const TAIL_MAX = 500;
-const NOTHING = { messages: [], progress: undefined, cursor: null, unread: [], isReading: true, error: undefined };
+const NOTHING = {
+  ...{ messages: [], progress: undefined, cursor: null, unread: [], left: 0, gap: undefined },
+  ...{ isReading: true, error: undefined },
+};
 
 /** Reads a page, or tails, by the server's stream; what is read anew replaces what was there. */
 export function useReading(place: ReadingPlace): Reading {
@@ -40,6 +45,7 @@ export function useReading(place: ReadingPlace): Reading {
   useEffect(() => {
     setState((before) => ({ ...NOTHING, messages: live ? [] : before.messages }));
     let isFirst = true;
+    const told = new Told();
     let isOver = false;
     const events = new EventSource(address);
     source.current = events;
@@ -54,14 +60,22 @@ export function useReading(place: ReadingPlace): Reading {
     on('messages', (some) => {
       const keepsOld = !isFirst;
       isFirst = false;
+      // Once, whatever React does with what it is given.
+      const fresh = live ? told.new(some) : some;
       setState((before) => {
         const old = keepsOld ? before.messages : [];
         if (!live) return { ...before, messages: [...old, ...some] };
         // What is heard of is not missing any more.
         const heard = new Set(some.map(({ partition }) => partition));
         const unread = before.unread.filter(({ partition }) => !heard.has(partition));
-        return { ...before, unread, messages: [...some.toReversed(), ...old].slice(0, TAIL_MAX) };
+        return withMore({ ...before, unread, messages: old }, fresh);
       });
+    });
+    // A browser that has been cut off says by itself up to where it was told, and the server goes on there.
+    events.addEventListener('open', () => told.again());
+    on('gap', (gap) => {
+      if (gap.records === null) told.anew();
+      setState((before) => withGap(before, gap));
     });
     on('marks', (marks) => {
       const byPlace = new Map(marks.map((mark) => [`${mark.partition}-${mark.offset}`, mark]));

@@ -60,6 +60,7 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
         go={go}
         onOpen={({ partition, offset }) => go({ m: `${partition}-${offset}` })}
       />
+      <NotOnPage reading={reading} />
       <footer className="pages">
         {search.c !== undefined && !isLive && (
           <button type="button" onClick={() => go({ c: undefined })}>
@@ -274,6 +275,21 @@ function Unread(props: { reading: Reading; isLive: boolean; go: (change: Partial
         </button>
       )}
     </div>
+  );
+}
+
+/** What a live tail does not show: what has left the page, and what it was not told while it was cut off. */
+function NotOnPage({ reading: { left, gap } }: { reading: Reading }): ReactNode {
+  const say = useWords();
+  return (
+    <>
+      {gap !== undefined && (
+        <p className="health warn" role="status">
+          {gap.isKnown ? say('tailGap', { n: gap.records }) : say('tailGapUnknown')}
+        </p>
+      )}
+      {left > 0 && <p className="note">{say('tailLeft', { n: left })}</p>}
+    </>
   );
 }
 
