@@ -93,6 +93,7 @@ describe('a world of three brokers that once ended badly', () => {
     ['a replica had two folders', 702_641],
     ['a log start went back with the power, and its epochs did not', 10_000_880],
     ['the clock failed while members were answered', 15_000_085],
+    ['a log acknowledged records after its move had failed half way', 17_001_152],
   ])(
     'ends well: %s (seed %i)',
     async (_, seed) => {

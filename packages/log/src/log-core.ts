@@ -77,6 +77,8 @@ export class LogCore implements LogWriterHost {
   truncations = 0;
   /** Whether the log is being moved: nothing but appends, cuts and retention may change it meanwhile. */
   isMoving = false;
+  /** How often a move of the log has begun: what was being written beside its segments may not be beside them any more. */
+  moves = 0;
   /** Whether a transaction index may have something in it. */
   hasAborted: boolean;
   readonly #snapshots: number[];

@@ -1,4 +1,5 @@
 import { ManualClock, MemoryDisk, type Random, seededRandom, systemError } from '@millrace/ports';
+import { ErrorCode } from '@millrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defaultLogConfig } from './log-config.ts';
@@ -242,6 +243,27 @@ describe('a log that is moved to another log directory', () => {
     await manager.move('t', 0, to);
     await moved(manager);
     expect(dirOf(log)).toBe(to);
+  });
+
+  it('takes nothing more when it fails half way from one folder to the other: the next start begins with the first', async () => {
+    const { disk, manager } = await benchOn();
+    const log = await filled(manager);
+    const folder = log.folder;
+    let late: Promise<unknown> | undefined;
+    disk.fault = ({ kind, path }) => {
+      if (kind !== 'rename' || path !== folder) return undefined;
+      late = Promise.resolve(log.append(batchOf(['value 30']), AS_CLIENT));
+      return systemError('EIO', 'i/o error');
+    };
+    await manager.move('t', 0, elsewhere(log));
+    await moved(manager);
+    disk.fault = undefined;
+    expect(await late).toMatchObject({ errorCode: ErrorCode.KAFKA_STORAGE_ERROR });
+    expect(log.durableEndOffset).toBe(30);
+    await manager.close();
+    const again = await benchOn(disk);
+    expect(await values(await filled(again.manager, 0))).toEqual(upTo(30));
+    await again.manager.close();
   });
 
   it('counts as failed no longer when it is moved again, or gone', async () => {

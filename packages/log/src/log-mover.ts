@@ -118,6 +118,7 @@ export class LogMover {
     this.#moves.set(log, move);
     this.#failed.delete(log);
     core.isMoving = true;
+    core.moves += 1;
     this.#running = ended;
   }
 

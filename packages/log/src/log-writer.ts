@@ -32,6 +32,8 @@ export interface LogWriterHost {
   shortage(endOffset: number, cause: unknown): Promise<void>;
   /** The log cannot be relied upon any more. */
   failed(error: unknown): void;
+  /** What the log has failed with, here or elsewhere. */
+  readonly failure: unknown;
   /** What a refused append is answered with. */
   refusal(error: unknown): AppendResult;
 }
@@ -108,8 +110,10 @@ export class LogWriter {
         if (first.kind === 'task') {
           this.#queue.shift();
           await first.run();
-        } else {
+        } else if (this.#host.failure === undefined) {
           await this.#writeGroup(first.segment);
+        } else {
+          this.#refuse(this.#takeGroup(first.segment));
         }
       } catch (error) {
         await this.#handle(error, false);
@@ -130,6 +134,10 @@ export class LogWriter {
       await this.#handle(error, sync);
       return;
     }
+    if (this.#host.failure !== undefined) {
+      this.#refuse(group);
+      return;
+    }
     this.durableEndOffset = Math.max(this.durableEndOffset, endOffset);
     if (sync && chunks.length > 0) {
       this.syncedEndOffset = this.durableEndOffset;
@@ -139,6 +147,12 @@ export class LogWriter {
     for (const item of group) item.resolve(item.result);
     // Entries that do not fit on the disk now stay in memory; the next group tries again.
     if (segment.hasIndexBacklog) await segment.hasFlushedIndexes();
+  }
+
+  /** Of a log that has failed nobody knows which files the next start takes for it: what is in them now may not be acknowledged. */
+  #refuse(group: readonly WriteItem[]): void {
+    const refusal = this.#host.refusal(this.#host.failure);
+    for (const item of group) item.resolve(refusal);
   }
 
   async #writeBytes(segment: Segment, chunks: Buffer[], sync: boolean): Promise<void> {

@@ -79,6 +79,7 @@ class Cleaning {
   readonly #core: LogCore;
   readonly #options: CleanOptions;
   readonly #truncations: number;
+  readonly #moves: number;
   #transactions: TransactionsState = NO_TRANSACTIONS_YET;
   readonly #counts: CleaningCounts = { ...NOTHING_COUNTED };
   #bytesRead = 0;
@@ -87,6 +88,7 @@ class Cleaning {
   constructor(core: LogCore, options: CleanOptions) {
     this.#core = core;
     this.#truncations = core.truncations;
+    this.#moves = core.moves;
     this.#options = options;
   }
 
@@ -179,6 +181,8 @@ class Cleaning {
       }
     } catch (error) {
       await rewrite.abandon();
+      // What is not where it was, because the log has been moved, is no fault of the disk.
+      this.#mayGoOn(group);
       throw error;
     }
     await rewrite.abandon();
@@ -242,8 +246,8 @@ class Cleaning {
   /** @throws CleaningStopped when segments are not the log's any more, or somebody wants the cleaning to end */
   #mayGoOn(segments: readonly Segment[]): void {
     const core = this.#core;
-    const isSame = core.state === 'online' && !core.isMoving && core.truncations === this.#truncations;
-    const isStill = isSame && segments.every((segment) => core.segments.has(segment));
+    const isSame = core.truncations === this.#truncations && core.moves === this.#moves;
+    const isStill = isSame && core.state === 'online' && segments.every((segment) => core.segments.has(segment));
     if (!isStill || this.#options.isStopped()) throw new CleaningStopped(`Cleaning ${core.folder} was left off`);
   }
 

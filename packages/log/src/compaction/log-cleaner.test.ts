@@ -172,4 +172,51 @@ describe('the cleaner', () => {
     expect(told).toEqual([]);
     await logs.close();
   });
+
+  it.each([
+    ['in another folder', 1, 4000],
+    ['in its first folder again', 2, 4000],
+    ['in another folder, with part of it done', 1, 400],
+    ['in its first folder again, with part of it done', 2, 400],
+  ])('leaves a log as it is that was moved while it was cleaned, and is %s', async (_, moves, segmentBytes) => {
+    const dirs = ['/data', '/other'];
+    let rewritten = 0;
+    const { clock, logs } = await bench(
+      {
+        logDirs: dirs,
+        cleanerBackoffMs: 1000,
+        cleanSlice: async (slice) => {
+          if (slice.work.phase === 'rewriting') rewritten += 1;
+          // The first slice has opened the new segment's file.
+          if (slice.work.phase === 'rewriting' && rewritten === 2) await moveOften();
+          return cleanSlice(slice);
+        },
+      },
+      { fileDeleteDelayMs: 0, segmentBytes },
+    );
+    const log = await logs.getOrCreate('moved', 0, { isNew: true });
+    log.onAppended((end) => log.advanceHighWatermark(end));
+    for (let i = 0; i < 20; i += 1) {
+      // Several segments, which are written anew one after the other as one.
+      if (i % 5 === 4) log.roll();
+      await append(log, { key: `k${i % 3}`, value: `${i}` });
+    }
+    await seal(log);
+    const moveOften = async (): Promise<void> => {
+      for (let n = 0; n < moves; n += 1) {
+        const to = dirs.find((dir) => !log.folder.startsWith(dir));
+        expect(await logs.move('moved', 0, to!)).toBeUndefined();
+        for (let turn = 0; turn < 1000 && logs.moves.length > 0; turn += 1) await clock.advanceAsync(0);
+        expect(log.folder.startsWith(to!)).toBe(true);
+      }
+    };
+    await idle(clock, logs, 1000);
+    expect(rewritten).toBeGreaterThan(1);
+    expect(log.state).toBe('online');
+    // With small segments, the first of two groups was done.
+    expect(await seeAll(log)).toHaveLength(segmentBytes === 400 ? 21 - 4 : 21);
+    // The next time it is cleaned where it is.
+    await idle(clock, logs, 1000);
+    expect(brief(await seeAll(log))).toEqual(['17 k2=17', '18 k0=18', '19 k1=19', '20 active=a']);
+  });
 });

@@ -82,8 +82,11 @@ export class SegmentRewrite {
     await this.#core.context.disk.syncFolder(this.#core.folder);
     await this.#core.writer.task(async () => {
       check();
+      const files = await this.#existingFiles();
+      // Without it the others would go for nothing.
+      if (files[0] !== segment.log) throw new LogError('LOG_UNCLEANABLE', `${segment.log.path} has disappeared`);
       try {
-        await this.#swap();
+        await this.#swap(files);
       } catch (error) {
         // Half way, what is on the disk is for the next start to put right.
         this.#core.failed(error);
@@ -100,10 +103,9 @@ export class SegmentRewrite {
     await removeCleaned(this.#core, this.segment.baseOffset).catch(() => {});
   }
 
-  async #swap(): Promise<void> {
+  async #swap(files: readonly PooledFile[]): Promise<void> {
     const core = this.#core;
     const { disk } = core.context;
-    const files = await this.#existingFiles();
     for (const file of files) await file.rename(withSuffix(file.path, CLEANED_SUFFIX, SWAP_SUFFIX));
     await disk.syncFolder(core.folder);
     core.segments.replace(this.#group, this.segment);
