@@ -171,8 +171,10 @@ export class Group {
         `Group ${this.id} cannot go from ${this.#state} to ${state}: this is a defect of the coordinator`,
       );
     }
+    // Asked first: what fails here has changed nothing.
+    const nowMs = this.#now();
     this.#state = state;
-    this.#stateTimestampMs = this.#now();
+    this.#stateTimestampMs = nowMs;
     if (state === GroupState.DEAD) this.#countBytes(-this.#metadataBytes);
   }
 

@@ -145,6 +145,20 @@ describe('JoinGroup', () => {
     expect(joined.result?.errorCode).toBe(ErrorCode.NONE);
   });
 
+  it('answers all who wait though completing their join has failed once, by whatever', async () => {
+    const test = await TestCoordinator.start({ config: { initialRebalanceDelayMs: 3_000 } });
+    const joins = [0, 1].map(() => test.join({ requireKnownMemberId: false }));
+    const { clock } = test;
+    const now = clock.now.bind(clock);
+    clock.now = () => {
+      clock.now = now;
+      throw new Error('on purpose');
+    };
+    await test.advance(3_000);
+    await test.advance(1_000);
+    for (const { result } of joins) expect(result).toMatchObject({ errorCode: ErrorCode.NONE });
+  });
+
   it('removes a new member whose JoinGroup has waited for five minutes', async () => {
     const test = await TestCoordinator.start();
     const [leader] = [await test.stableMember({ rebalanceTimeoutMs: 3_600_000, sessionTimeoutMs: 1_800_000 })];

@@ -13,6 +13,9 @@ import { joinError, NO_BYTES, syncError } from './results.ts';
  */
 export type StoreDone = (errorCode: number, isCertain: boolean) => void;
 
+/** When it is tried again to complete a join, in milliseconds, where that has failed. */
+const JOIN_AGAIN_MS = 100;
+
 export interface RebalancingOptions {
   readonly config: GroupConfig;
   readonly deadlines: Deadlines;
@@ -187,12 +190,13 @@ export class Rebalancing {
       this.#waitForJoins(group, delayMs);
       return;
     }
+    // Whatever goes wrong: members wait for their answers, and nothing else comes of itself.
+    this.#waitForJoins(group, JOIN_AGAIN_MS);
     this.#completeJoin(group);
   }
 
   #completeJoin(group: Group): void {
     group.initialDelayLeftMs = undefined;
-    if (group.joinDeadline !== undefined) this.#deadlines.cancel(group.joinDeadline);
     // Static members keep their place until their session ends, so that a restart does not move their work (KIP-345).
     for (const member of [...group.members]) {
       if (!member.isAwaitingJoin && member.groupInstanceId === null) this.forget(group, member);
@@ -203,6 +207,7 @@ export class Rebalancing {
       return;
     }
     group.startGeneration();
+    if (group.joinDeadline !== undefined) this.#deadlines.cancel(group.joinDeadline);
     if (group.is(GroupState.EMPTY)) this.#finishEmpty(group);
     else this.#finishJoin(group);
   }
