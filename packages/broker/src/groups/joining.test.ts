@@ -148,6 +148,8 @@ describe('JoinGroup', () => {
   it('answers all who wait though completing their join has failed once, by whatever', async () => {
     const test = await TestCoordinator.start({ config: { initialRebalanceDelayMs: 3_000 } });
     const joins = [0, 1].map(() => test.join({ requireKnownMemberId: false }));
+    // It waits once more, because another has come.
+    await test.advance(3_000);
     const { clock } = test;
     const now = clock.now.bind(clock);
     clock.now = () => {
