@@ -5,6 +5,7 @@ import { type Finding, lineOf, moduleReferences, parse, type SourceFile } from '
 import {
   type Floor,
   floors,
+  memberRules,
   type Room,
   roofExceptions,
   roofs,
@@ -73,6 +74,12 @@ function checkSource(file: SourceFile): Finding[] {
           }
         }
       }
+    }
+  }
+  if (!isTest(file.path)) {
+    for (const { folders, member, why } of memberRules) {
+      if (!folders.some((folder) => file.path.startsWith(folder))) continue;
+      for (const line of memberUses(tree, member)) add(line, `.${member}: ${why}`);
     }
   }
   return findings;
@@ -166,6 +173,22 @@ function worldUses(tree: ts.SourceFile, rule: WorldRule): { uses: string; line: 
   };
   visit(tree);
   return found;
+}
+
+/** The lines on which a member of this name is reached for, with a dot or by taking an object apart. */
+function memberUses(tree: ts.SourceFile, member: string): number[] {
+  const lines: number[] = [];
+  const visit = (node: ts.Node): void => {
+    const isDotted = ts.isPropertyAccessExpression(node) && node.name.text === member;
+    const isTaken =
+      ts.isBindingElement(node) &&
+      ts.isObjectBindingPattern(node.parent) &&
+      (node.propertyName ?? node.name).getText(tree) === member;
+    if (isDotted || isTaken) lines.push(lineOf(tree, node));
+    ts.forEachChild(node, visit);
+  };
+  visit(tree);
+  return lines;
 }
 
 /** The dotted name a node stands for, when it may be a global: `Date.now`, `setTimeout`, `new Date()`. */

@@ -67,6 +67,19 @@ describe('the layering check', () => {
     expect(findings(path.replace('.ts', '.test.ts'), text)).toEqual([]);
   });
 
+  it.each([
+    ['a dot', 'const end = partition.log.highWatermark;'],
+    ['a dot that may find nothing', 'const end = partition?.log?.highWatermark;'],
+    ['taking the partition apart', 'const { log } = partition;'],
+    ['taking it apart under another name', 'function end({ log: its }: Partition): number { return its.end; }'],
+  ])('refuses that a handler reaches for the log of a partition by %s', (_, text) => {
+    const path = 'packages/broker/src/handlers/x.ts';
+    expect(findings(path, text)).toEqual([expect.stringMatching(/^1 \.log: a handler asks the partition/)]);
+    expect(findings(path.replace('.ts', '.test.ts'), text)).toEqual([]);
+    expect(findings('packages/broker/src/replicas/x.ts', text)).toEqual([]);
+    expect(findings(path, 'const { logger } = broker; logger.info({}, catalog.logs);')).toEqual([]);
+  });
+
   it('lets tests alone import what is for tests', () => {
     const text = "import { a } from './testing/test-logs.ts';";
     expect(findings('packages/log/src/x.ts', text)).toEqual(['1 ./testing/test-logs.ts is for tests alone']);

@@ -225,6 +225,21 @@ export interface WorldRule {
   readonly exceptions: readonly { path: string; uses: string; why: string }[];
 }
 
+/** A member of other rooms' objects that a folder keeps its hands off. Test files are exempt. */
+export interface MemberRule {
+  readonly folders: readonly string[];
+  readonly member: string;
+  readonly why: string;
+}
+
+export const memberRules: readonly MemberRule[] = [
+  {
+    folders: ['packages/broker/src/handlers/'],
+    member: 'log',
+    why: 'a handler asks the partition, which knows what its role and its epoch make of its log',
+  },
+];
+
 const files = ['node:fs', 'node:child_process', 'node:os'];
 const sockets = ['node:net', 'node:tls', 'node:dgram', 'node:http', 'node:https', 'node:http2', 'node:dns'];
 const threads = ['node:worker_threads', 'node:cluster', 'piscina'];

@@ -111,26 +111,25 @@ async function answer(
   return { ...succeeded(asked), ...withoutEpoch, ...(version >= 4 ? { leaderEpoch } : {}) };
 }
 
-function readableEnd({ log }: Partition, request: ListOffsetsRequest): number {
-  if (request.replicaId !== CONSUMER) return log.durableEndOffset;
-  return request.isolationLevel === READ_COMMITTED ? log.lastStableOffset : log.highWatermark;
+function readableEnd(partition: Partition, request: ListOffsetsRequest): number {
+  if (request.replicaId !== CONSUMER) return partition.durableEndOffset;
+  return request.isolationLevel === READ_COMMITTED ? partition.lastStableOffset : partition.highWatermark;
 }
 
 async function look(partition: Partition, timestamp: number, endOffset: number): Promise<Found> {
-  const { log } = partition;
   switch (timestamp) {
     case LATEST:
       return { offset: endOffset, timestamp: -1, leaderEpoch: partition.leaderEpoch };
     case EARLIEST:
     case EARLIEST_LOCAL:
-      return { offset: log.logStartOffset, timestamp: -1, leaderEpoch: log.epochAt(log.logStartOffset) };
+      return { ...partition.earliest(), timestamp: -1 };
     case LATEST_TIERED:
       // There is no remote storage, so nothing of the log is in it.
       return NOTHING;
     case MAX_TIMESTAMP:
-      return before(endOffset, await log.maxTimestampOffset());
+      return before(endOffset, await partition.maxTimestampOffset());
     default:
-      return before(endOffset, await log.offsetForTimestamp(timestamp));
+      return before(endOffset, await partition.offsetForTimestamp(timestamp));
   }
 }
 
@@ -146,12 +145,12 @@ function before(endOffset: number, found: Found | undefined): Found {
 }
 
 /** v0 asks for the offsets at which segments begin, newest first, and for the end of what it may read (`Partition.legacyFetchOffsetsForTimestamp`). */
-async function oldStyle({ log }: Partition, asked: PartitionRequest, endOffset: number): Promise<number[]> {
+async function oldStyle(partition: Partition, asked: PartitionRequest, endOffset: number): Promise<number[]> {
   const { timestamp, maxNumOffsets } = asked;
   if (timestamp === EARLIEST) {
-    return (await log.segmentOffsetsBefore(undefined)).slice(-1).slice(0, Math.max(0, maxNumOffsets));
+    return (await partition.segmentOffsetsBefore(undefined)).slice(-1).slice(0, Math.max(0, maxNumOffsets));
   }
-  const offsets = await log.segmentOffsetsBefore(timestamp === LATEST ? undefined : timestamp);
+  const offsets = await partition.segmentOffsetsBefore(timestamp === LATEST ? undefined : timestamp);
   const readable = offsets.filter((offset) => offset <= endOffset);
   if (readable.length < offsets.length) readable.unshift(endOffset);
   return readable.slice(0, Math.max(0, maxNumOffsets));

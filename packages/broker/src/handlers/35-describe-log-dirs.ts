@@ -32,7 +32,7 @@ export const describeLogDirs = defineHandler(
       if (!isOnline) return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logDir: path, topics: [] };
       const topics = new Map<string, DescribeLogDirsResponseResultTopicPartitionInput[]>();
       for (const partition of broker.replicas.partitions) {
-        if (!isIn(path, partition) || !isAsked(partition)) continue;
+        if (partition.logDir !== path || !isAsked(partition)) continue;
         const listed = topics.get(partition.topic);
         if (listed === undefined) topics.set(partition.topic, [listedPartition(partition)]);
         else listed.push(listedPartition(partition));
@@ -51,21 +51,17 @@ export const describeLogDirs = defineHandler(
   },
 );
 
-function isIn(logDir: string, { log }: Partition): boolean {
-  return log.folder.slice(0, log.folder.lastIndexOf('/')) === logDir;
-}
-
-function listedPartition({ partition, log }: Partition): DescribeLogDirsResponseResultTopicPartitionInput {
-  const offsetLag = Math.max(0, log.highWatermark - log.logEndOffset);
-  return { partitionIndex: partition, partitionSize: log.sizeBytes, offsetLag, isFutureKey: false };
+function listedPartition(replica: Partition): DescribeLogDirsResponseResultTopicPartitionInput {
+  const offsetLag = Math.max(0, replica.highWatermark - replica.logEndOffset);
+  return { partitionIndex: replica.partition, partitionSize: replica.sizeBytes, offsetLag, isFutureKey: false };
 }
 
 /** A log that is on its way here: how much of it has come, and how far behind that is (KIP-113). */
 function listedMove(
-  { partition, log }: Partition,
+  { partition, logEndOffset }: Partition,
   { sizeBytes, endOffset }: LogMove,
 ): DescribeLogDirsResponseResultTopicPartitionInput {
-  const offsetLag = Math.max(0, log.logEndOffset - endOffset);
+  const offsetLag = Math.max(0, logEndOffset - endOffset);
   return { partitionIndex: partition, partitionSize: sizeBytes, offsetLag, isFutureKey: true };
 }
 

@@ -7,6 +7,7 @@ import type {
   ProducerDescription,
   ReadOptions,
   ReadResult,
+  TimestampOffset,
   VerificationGuard,
 } from '@millrace/log';
 import { type Clock, invariant } from '@millrace/ports';
@@ -317,6 +318,54 @@ export class Partition {
 
   get logStartOffset(): number {
     return this.log.logStartOffset;
+  }
+
+  get logEndOffset(): number {
+    return this.log.logEndOffset;
+  }
+
+  /** See `PartitionLog.durableEndOffset`. */
+  get durableEndOffset(): number {
+    return this.log.durableEndOffset;
+  }
+
+  get highWatermark(): number {
+    return this.log.highWatermark;
+  }
+
+  /** Behind it are records of transactions that have not ended. */
+  get lastStableOffset(): number {
+    return this.log.lastStableOffset;
+  }
+
+  get sizeBytes(): number {
+    return this.log.sizeBytes;
+  }
+
+  /** The one of `log.dirs` that the log lies in. */
+  get logDir(): string {
+    return this.log.folder.slice(0, this.log.folder.lastIndexOf('/'));
+  }
+
+  /** Where the log begins, and in which leader epoch what is there was written. */
+  earliest(): Pick<TimestampOffset, 'offset' | 'leaderEpoch'> {
+    const { logStartOffset: offset } = this.log;
+    return { offset, leaderEpoch: this.log.epochAt(offset) };
+  }
+
+  /** See `PartitionLog.offsetForTimestamp`. */
+  offsetForTimestamp(timestamp: number): Promise<TimestampOffset | undefined> {
+    return this.log.offsetForTimestamp(timestamp);
+  }
+
+  /** See `PartitionLog.maxTimestampOffset`. */
+  maxTimestampOffset(): Promise<TimestampOffset | undefined> {
+    return this.log.maxTimestampOffset();
+  }
+
+  /** See `PartitionLog.segmentOffsetsBefore`. */
+  segmentOffsetsBefore(timestamp: number | undefined): Promise<number[]> {
+    return this.log.segmentOffsetsBefore(timestamp);
   }
 
   /** Where a leader epoch ends here, or the last one before it that there is. */
