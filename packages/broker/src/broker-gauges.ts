@@ -1,5 +1,5 @@
 import type { LogCleanerStatus, LogManager, LogManagerUsage } from '@millrace/log';
-import type { Controller } from './controller/controller.ts';
+import type { Controller, ControllerOptions } from './controller/controller.ts';
 import type { BrokerServices } from './handlers/services.ts';
 import type { Partition } from './replicas/partition.ts';
 import type { MetricLabels, Metrics } from './shared/metrics.ts';
@@ -268,13 +268,19 @@ function exposeController({ metrics }: BrokerServices, controller: Controller): 
   gauge(`${prefix}_offlinepartitionscount`, 'Partitions that nobody leads', () => controller.counts.offlinePartitions);
 }
 
-/** Elections that this broker has held as the controller. */
-export function electionCounter(metrics: Metrics): (isClean: boolean) => void {
+/** What this broker has done as the controller. */
+export function controllerStats(metrics: Metrics): Required<Pick<ControllerOptions, 'onElection' | 'onBrokerChange'>> {
   const prefix = 'kafka_controller_controllerstats';
-  const all = metrics.counter(`${prefix}_leaderelections_total`, 'Leaders that were elected for partitions');
   const unclean = metrics.counter(`${prefix}_uncleanleaderelections_total`, 'Leaders that were elected out of sync');
-  return (isClean) => {
-    all.add(1);
-    if (!isClean) unclean.add(1);
+  // Kafka's name for what its state BrokerChange takes (`ControllerState`).
+  const brokerChanges = metrics.histogram(
+    `${prefix}_leaderelectionrateandtimems`,
+    'Time until the controller has elected leaders after brokers came or went, in milliseconds',
+  );
+  return {
+    onElection: (isClean) => {
+      if (!isClean) unclean.add(1);
+    },
+    onBrokerChange: (tookMs) => brokerChanges.observe(tookMs),
   };
 }

@@ -6,7 +6,7 @@ import { ConfigAdmin } from './admin/config-admin.ts';
 import { ProducerIdManager } from './admin/producer-ids.ts';
 import { TopicAdmin } from './admin/topic-admin.ts';
 import { TopicLookup } from './admin/topic-lookup.ts';
-import { electionCounter, exposeRooms } from './broker-gauges.ts';
+import { controllerStats, exposeRooms } from './broker-gauges.ts';
 import { type BrokerHealth, healthOf } from './broker-health.ts';
 import { type ClientRooms, newClientRooms, startClientRooms } from './client-rooms.ts';
 import type { BrokerEndpoint, LiveBroker } from './cluster/broker-channel.ts';
@@ -499,7 +499,7 @@ export class Broker {
       featureNodeVersion: versions.featureNode,
       hasRecoveryState: versions.hasRecoveryState,
       isDeletionEnabled: () => configs.current.deleteTopicEnable,
-      onElection: electionCounter(metrics),
+      ...controllerStats(metrics),
       allowingUncleanElection: (topics) => allowingUncleanElection(configs, topics),
       rebalance: () => ({
         isEnabled: configs.current.autoLeaderRebalanceEnable,

@@ -166,7 +166,9 @@ export class ControllerTerm {
     const gone = [...brokers.keys()].filter((id) => !now.has(id));
     const back = [...now.keys()].filter((id) => brokers.has(id) && brokers.get(id)?.epoch !== now.get(id)?.epoch);
     if (come.length + gone.length + back.length === 0) return;
-    this.#options.logger.info({ come, gone, back, live: [...now.keys()] }, 'Brokers have come or gone');
+    const { clock, logger, onBrokerChange } = this.#options;
+    logger.info({ come, gone, back, live: [...now.keys()] }, 'Brokers have come or gone');
+    const startMs = clock.monotonic();
     const register = (ids: readonly number[]): void => {
       for (const id of ids) this.#register(id, now.get(id) as RegisteredBroker);
     };
@@ -179,6 +181,7 @@ export class ControllerTerm {
     await this.brokers.come(back);
     for (const id of gone) this.#unregister(id);
     await this.brokers.go(gone);
+    onBrokerChange?.(clock.monotonic() - startMs);
   }
 
   /** A broker that takes no commands is treated as one that has been away. */

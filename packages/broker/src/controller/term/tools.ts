@@ -24,6 +24,8 @@ export interface ControllerTermOptions {
   readonly isDeletionEnabled: () => boolean;
   /** A leader was elected, in sync or not; for metrics. */
   readonly onElection?: (isClean: boolean) => void;
+  /** How long it took to elect leaders after brokers came or went, in milliseconds; for metrics. */
+  readonly onBrokerChange?: (tookMs: number) => void;
   /** Those of topics with `unclean.leader.election.enable`, as the store has it now. */
   readonly allowingUncleanElection: UncleanTopics;
   /** The id by which this broker knows a topic of so many partitions; undefined where it knows none. */
