@@ -207,6 +207,16 @@ describe('the settings of a broker', () => {
     ).toEqual(['UNSAFE_CONFIG sasl.server.callback.handler.class']);
   });
 
+  it('say so where a listener is to have the controller’s word to itself, which it has not', () => {
+    const listeners = 'PLAINTEXT://:9092,CONTROL://:9093';
+    const own = { listeners, 'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROL:PLAINTEXT' };
+    const { config, problems, warnings } = read({ ...own, 'control.plane.listener.name': 'CONTROL' });
+    expect(problems).toEqual([]);
+    expect(warnings).toEqual([expect.objectContaining({ name: 'control.plane.listener.name' })]);
+    expect(config.endpoints.map(({ name }) => name)).toEqual(['PLAINTEXT', 'CONTROL']);
+    expect(read({ ...own, 'control.plane.listener.name': '' }).warnings).toEqual([]);
+  });
+
   it('pass over in silence what asks for nothing, or is used', () => {
     expect(
       read({ 'ssl.client.auth': 'none', 'zookeeper.set.acl': 'false', 'ssl.keystore.location': '' }).warnings,

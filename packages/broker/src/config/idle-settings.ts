@@ -13,7 +13,8 @@ const LISTENER_PREFIX = /^listener\.name\.([^.]+)\./;
 const MECHANISM_PREFIX = /^(?:plain|scram-sha-256|scram-sha-512|oauthbearer)\./;
 
 /**
- * Settings of safety that mean nothing beside the others: of TLS where no listener has it, of logins where nobody logs in. Kafka starts
+ * Settings of safety that mean nothing beside the others: of TLS where no listener has it, of logins where nobody logs in; and of a listener
+ * that would have the controller's word to itself. Kafka starts
  * with them, and so does this broker; but whoever believes that they hold shall hear that they do not.
  */
 export function idleSettings(
@@ -64,6 +65,9 @@ function whyIdle(name: string, { endpoints, usesZooKeeper }: Surroundings): stri
     HONOURED_SASL.includes(key) || key === 'sasl.jaas.config' || key === 'sasl.server.callback.handler.class';
   if (isOfLogins && !served.some(({ securityProtocol }) => securityProtocol.startsWith('SASL_'))) {
     return `${noneOf('asks for a login', 'ask for a login')}, so that everybody is let in. Give a listener the protocol SASL_SSL`;
+  }
+  if (name === 'control.plane.listener.name') {
+    return 'controllers and brokers of this kind talk to each other over inter.broker.listener.name. Leave it for Kafka';
   }
   if (KERBEROS_TICKETS.includes(name)) return 'nobody logs in by Kerberos here. Leave it for Kafka';
   if ((name === 'zookeeper.set.acl' || name.startsWith('zookeeper.ssl.')) && !usesZooKeeper) {

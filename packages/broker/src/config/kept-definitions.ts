@@ -201,7 +201,10 @@ export const keptDefinitions: ConfigTable = {
   'metrics.recording.level': string('INFO', METRICS),
   'metrics.sample.window.ms': long(30_000, METRICS, { check: atLeast(1) }),
   'telemetry.max.bytes': int(1_048_576, METRICS, { check: atLeast(1) }),
-  'control.plane.listener.name': string(null, OTHER),
+  'control.plane.listener.name': string(
+    null,
+    'Without effect: controllers talk to brokers over `inter.broker.listener.name`.',
+  ),
   'delete.records.purgatory.purge.interval.requests': int(1, OTHER),
   'log.cleaner.io.buffer.size': int(524_288, OTHER, { check: atLeast(0), ...WIDE }),
   'log.cleaner.threads': int(1, OTHER, { check: atLeast(0), ...WIDE }),
