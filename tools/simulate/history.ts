@@ -197,6 +197,8 @@ export interface History {
   readonly events: readonly HistoryEvent[];
   /** How far any broker's calendar was off, at the most. */
   readonly clockSkewMs?: number;
+  /** Partitions of which a leader was elected that was not in sync: what was acknowledged may be gone, and others stand in its place. */
+  readonly unclean?: ReadonlySet<PartitionName>;
 }
 
 type Unfinished<T> = { -readonly [K in keyof T]: T[K] };
@@ -213,6 +215,7 @@ export interface Pending {
 export class Recorder implements History {
   readonly topics: TopicRules[] = [];
   readonly events: HistoryEvent[] = [];
+  readonly unclean = new Set<PartitionName>();
   /** Told of each event when it begins and when its outcome is known. */
   readonly #told: ((event: HistoryEvent) => void) | undefined;
   #tick = 0;

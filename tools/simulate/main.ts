@@ -6,8 +6,8 @@ import { printCampaign, printCorruption, printFailure, printMutants } from './re
 import { printInterruptions } from './scenarios/interruptions.ts';
 
 async function seeds(options: SimulateOptions): Promise<number> {
-  const { from, seeds, seconds, length, brokers, transactions, faults, build, jobs, keepsGoing, isJson, isTraced } =
-    options;
+  const { from, seeds, seconds, length, brokers, transactions, unclean, faults, build, jobs } = options;
+  const { keepsGoing, isJson, isTraced } = options;
   if (isTraced) return printFailure(from, options);
   const bar = new ProgressBar(seeds, seconds, !isJson);
   const result = await runCampaign({
@@ -17,6 +17,7 @@ async function seeds(options: SimulateOptions): Promise<number> {
     length,
     brokers,
     transactions,
+    unclean,
     faults,
     buildName: build.name,
     jobs,

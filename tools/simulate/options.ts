@@ -15,6 +15,7 @@ export interface SimulateOptions {
   readonly length: number;
   readonly brokers: number;
   readonly transactions: boolean;
+  readonly unclean: boolean;
   readonly faults: readonly FaultKind[] | undefined;
   readonly build: Build;
   readonly jobs: number;
@@ -36,6 +37,7 @@ pnpm simulate interrupted   a controller that is struck at each of its writes, w
   --length X      worlds that last X times as long as usual (1)
   --brokers N     clusters of so many brokers (1)
   --transactions  everything is written in transactions, by several producers of which some have the same id
+  --unclean       in clusters, some topics let replicas lead that are not in sync (unclean.leader.election.enable)
   --faults a,b    only these kinds: ${faultKinds.join(', ')}; or everything, which is all of them,
                   scribble too, which is left out by default
   --mutant NAME   with a broker that is broken: ${mutants.map(({ name }) => name).join(', ')}
@@ -58,6 +60,9 @@ export function parseOptions(args: readonly string[]): SimulateOptions {
   if (command !== 'seeds' && command !== 'mutants' && command !== 'corrupt' && command !== 'interrupted') {
     throw new UsageError(`There is no command ${command}`);
   }
+  if (values.unclean && values.transactions) {
+    throw new UsageError('--unclean takes from topics what transactions have committed: leave out --transactions');
+  }
   if (others.length > 0) throw new UsageError(`${others.join(' ')} is one word too many`);
   const seed = numberOf('seed', values.seed);
   const seconds = numberOf('seconds', values.seconds);
@@ -70,6 +75,7 @@ export function parseOptions(args: readonly string[]): SimulateOptions {
     length: numberOf('length', values.length) ?? 1,
     brokers: numberOf('brokers', values.brokers) ?? 1,
     transactions: values.transactions,
+    unclean: values.unclean,
     faults: values.faults === 'everything' ? faultKinds : values.faults?.split(',').map(faultKind),
     build: values.mutant === undefined ? SOUND : mutant(values.mutant),
     jobs: numberOf('jobs', values.jobs) ?? 1,
@@ -93,6 +99,7 @@ function parse(args: readonly string[]) {
         length: { type: 'string' },
         brokers: { type: 'string' },
         transactions: { type: 'boolean', default: false },
+        unclean: { type: 'boolean', default: false },
         faults: { type: 'string' },
         mutant: { type: 'string' },
         jobs: { type: 'string' },

@@ -82,8 +82,17 @@ export interface PlanOptions {
   readonly length?: number;
   /** Whether what is written is written in transactions. Default false. */
   readonly transactions?: boolean;
+  /** Whether some topics of clusters let replicas lead that are not in sync. Default false. */
+  readonly unclean?: boolean;
   /** Whether somebody works on the cluster's topics and replicas. Default: in some of the worlds of several brokers. */
   readonly isTended?: boolean;
+}
+
+const UNCLEAN_ELECTION = 'unclean.leader.election.enable';
+
+/** Whether a topic lets replicas lead that are not in sync, and may lose by that what it has acknowledged. */
+export function isUnclean({ configs }: TopicPlan): boolean {
+  return configs[UNCLEAN_ELECTION] === 'true';
 }
 
 const PRODUCE_VERSIONS = [3, 4, 5, 7, 8, 9, 10, 11] as const;
@@ -230,8 +239,22 @@ const UNWANTED_IN_TRANSACTIONS: ReadonlySet<FaultKind> = new Set(['bit-flip', 'm
 
 /** Draws a world from a seed. Each seed has some of the features and faults and not others, so that rare meetings happen. */
 export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
-  const plan = drawPlan(seed, options);
-  return options.transactions === true ? withTransactions(plan) : plan;
+  const drawn = drawPlan(seed, options);
+  const plan = options.transactions === true ? withTransactions(drawn) : drawn;
+  return options.unclean === true && options.transactions !== true ? withUncleanElections(plan) : plan;
+}
+
+/** Of all topics of such a world, how many let replicas lead that are not in sync. */
+const UNCLEAN_PERCENT = 70;
+
+/** Some topics choose to be led rather than to keep what was acknowledged; all else in the world is what it was. */
+function withUncleanElections(plan: SeedPlan): SeedPlan {
+  const dice = new Dice(plan.seed).for('unclean');
+  const topics = plan.topics.map((topic) => {
+    const isUnclean = topic.replicationFactor > 1 && dice.chance(UNCLEAN_PERCENT);
+    return isUnclean ? { ...topic, configs: { ...topic.configs, [UNCLEAN_ELECTION]: 'true' } } : topic;
+  });
+  return { ...plan, topics };
 }
 
 function drawPlan(seed: number, options: PlanOptions): SeedPlan {

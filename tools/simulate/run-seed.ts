@@ -60,6 +60,8 @@ export interface SeedFigures {
   readonly moves: number;
   /** Those that were done: the replicas of a partition are on other brokers, or fewer, and nothing is left to do. */
   readonly movesDone: number;
+  /** Leaders that were elected though they were not in sync, where topics allow that. */
+  readonly uncleanElections: number;
   /** Moves between log folders that were accepted. */
   readonly folderMoves: number;
   readonly diskCalls: number;
@@ -129,6 +131,7 @@ async function run(seed: number, options: RunOptions, begins: (world: World) => 
   await finish(world);
   const { history } = world;
   if (plan.transactional.length > 0) await readCommitted(world, ledger);
+  for (const { name } of world.partitions) if (world.states.uncleanEpoch(name) >= 0) history.unclean.add(name);
   const violations = [...check(history, ledger.uncommitted), ...checkTransactions(ledger)];
   return {
     seed,
@@ -343,6 +346,7 @@ function figuresOf(
     audits: world.audits,
     moves: gardeners.reduce((all, { movesAccepted }) => all + movesAccepted, 0),
     movesDone: world.states.movesDone,
+    uncleanElections: world.states.uncleanElections,
     folderMoves: porters.reduce((all, { movesAccepted }) => all + movesAccepted, 0),
     diskCalls: sum(({ faults }) => faults.calls),
     simulatedMs: clock.monotonic(),

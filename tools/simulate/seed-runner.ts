@@ -10,6 +10,7 @@ export interface SeedSettings {
   readonly length: number;
   readonly brokers: number;
   readonly transactions?: boolean | undefined;
+  readonly unclean?: boolean | undefined;
   readonly faults: readonly FaultKind[] | undefined;
   readonly buildName: string;
 }
@@ -25,7 +26,7 @@ export interface SeedVerdict {
 /** Runs a seed in this thread. */
 export async function judgeSeed(
   seed: number,
-  { length, brokers, transactions, faults, buildName }: SeedSettings,
+  { length, brokers, transactions, unclean, faults, buildName }: SeedSettings,
 ): Promise<SeedVerdict> {
   const build = mutants.find(({ name }) => name === buildName) ?? SOUND;
   const { violations, figures, hash } = await runSeed(seed, {
@@ -34,6 +35,7 @@ export async function judgeSeed(
     faults,
     build,
     ...(transactions === true ? { transactions } : {}),
+    ...(unclean === true ? { unclean } : {}),
   });
   return { seed, violations, figures, hash };
 }
@@ -50,8 +52,8 @@ export function localRunner(settings: SeedSettings): SeedRunner {
 }
 
 /** In a thread of its own. A world of its own it is anyway: threads share nothing but the machine. */
-export function threadRunner({ length, brokers, transactions, faults, buildName }: SeedSettings): SeedRunner {
-  const workerData: SeedSettings = { length, brokers, transactions, faults, buildName };
+export function threadRunner({ length, brokers, transactions, unclean, faults, buildName }: SeedSettings): SeedRunner {
+  const workerData: SeedSettings = { length, brokers, transactions, unclean, faults, buildName };
   const worker = new Worker(new URL('./seed-thread.ts', import.meta.url), { workerData });
   return {
     run: (seed) =>

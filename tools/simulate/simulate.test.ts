@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runCampaign } from './campaign.ts';
+import { isUnclean, planSeed } from './plan.ts';
 import { runSeed } from './run-seed.ts';
 import { faultKinds } from './world/fault-plan.ts';
 
@@ -8,6 +9,9 @@ const SEEDS = Number(process.env['MILLRACE_SIMULATE_SEEDS'] ?? 300);
 const SECONDS = Number(process.env['MILLRACE_SIMULATE_SECONDS'] ?? 30);
 /** A world of three brokers costs as much as several of one. */
 const CLUSTER_SEEDS = Math.ceil(SEEDS / 5);
+/** As many show several elections of leaders that were not in sync. */
+const UNCLEAN_SEEDS = Math.ceil(SEEDS / 30);
+const UNCLEAN = 'unclean.leader.election.enable';
 /** Larger ones cost more still, and have three replicas of each partition on some of them. */
 const LARGER_CLUSTER_SEEDS = Math.ceil(SEEDS / 100);
 /** Worlds of thirty brokers, until enough replicas were moved. */
@@ -82,6 +86,31 @@ describe.each([4, 5])('worlds of %i brokers, with three replicas of each partiti
     },
     (SECONDS + 120) * 1000,
   );
+});
+
+describe('worlds of three brokers whose topics let replicas lead that are not in sync', () => {
+  it(
+    'lose what was acknowledged by that and by nothing else, and no two replicas in sync differ',
+    async () => {
+      const seeds = { from: 1, seeds: UNCLEAN_SEEDS, seconds: SECONDS, buildName: 'sound' };
+      const { failures, sum } = await runCampaign({ ...EVERYTHING, ...seeds, brokers: 3, unclean: true });
+      const told = failures.map(
+        ({ seed, violations: [first] }) =>
+          `pnpm simulate --brokers 3 --unclean --seed ${seed}: ${first?.anomaly}: ${first?.message}`,
+      );
+      expect(told).toEqual([]);
+      expect(sum.sums['uncleanElections']).toBeGreaterThan(2);
+    },
+    (SECONDS + 60) * 1000,
+  );
+
+  it('are in all else what they are without that', async () => {
+    const kinds = { brokers: 3, faults: ['kill'] } as const;
+    const [strict, unclean] = [planSeed(1, kinds), planSeed(1, { ...kinds, unclean: true })];
+    expect(unclean.topics.map(isUnclean)).toContain(true);
+    const without = unclean.topics.map(({ configs: { [UNCLEAN]: _, ...configs }, ...rest }) => ({ ...rest, configs }));
+    expect({ ...unclean, topics: without }).toEqual(strict);
+  });
 });
 
 describe('a world of three brokers that once ended badly', () => {

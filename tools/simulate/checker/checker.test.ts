@@ -198,6 +198,18 @@ describe('the checker', () => {
     expect(three().audited([A, B]).anomalies()).toEqual(['unseen']);
   });
 
+  it('excuses that where a leader was elected that was not in sync, and what nobody wrote not even there', () => {
+    const unclean = (story: Story): string[] => {
+      story.recorder.unclean.add(PARTITION);
+      return story.anomalies();
+    };
+    expect(unclean(three().audited([A, C]))).toEqual([]);
+    expect(unclean(three().audited([A, [1, 'd', null]]))).toEqual(['unwritten-read']);
+    const other = three().audited([A, C]);
+    other.recorder.unclean.add('u-0');
+    expect(other.anomalies()).toEqual(['lost-write']);
+  });
+
   it('finds a record missing that only a reader knew', () => {
     expect(new Story().sent('a').polled(0, [A]).audited([]).anomalies()).toEqual(['unseen']);
   });

@@ -76,6 +76,8 @@ class Book implements KnownRecords {
     const known = this.byOffset.get(offset);
     if (known?.value === value) return;
     if (known !== undefined) {
+      // There another may stand in its place, and must have been written all the same.
+      if (isRead && this.#facts.isUnclean) this.#judge(offset, value, key, source, at);
       this.#violate(
         'inconsistent-offsets',
         `offset ${offset} is ${known.value} (${known.source}) and ${value} (${source})`,

@@ -44,7 +44,17 @@ export class PartitionFacts {
   /** Values of records that may have been aborted. */
   readonly uncommitted: ReadonlySet<string>;
 
-  constructor(name: PartitionName, rules: TopicRules, clockSkewMs: number, uncommitted: ReadonlySet<string>) {
+  /** Whether a leader was elected that was not in sync. */
+  readonly isUnclean: boolean;
+
+  constructor(
+    name: PartitionName,
+    rules: TopicRules,
+    clockSkewMs: number,
+    uncommitted: ReadonlySet<string>,
+    isUnclean: boolean,
+  ) {
+    this.isUnclean = isUnclean;
     this.clockSkewMs = clockSkewMs;
     this.uncommitted = uncommitted;
     this.name = name;
@@ -96,7 +106,8 @@ export function partitionFacts(history: History, uncommitted: ReadonlySet<string
   for (const rules of history.topics) {
     for (let index = 0; index < rules.partitions; index += 1) {
       const name = `${rules.topic}-${index}`;
-      facts.set(name, new PartitionFacts(name, rules, history.clockSkewMs ?? 0, uncommitted));
+      const isUnclean = history.unclean?.has(name) === true;
+      facts.set(name, new PartitionFacts(name, rules, history.clockSkewMs ?? 0, uncommitted, isUnclean));
     }
   }
   for (const event of history.events) {

@@ -88,13 +88,16 @@ describe.each(['delete', 'compact'])('replicas of a topic with cleanup.policy=%s
   let leader: Broker;
   let follower: Broker;
   let state: WrittenState;
+  let uncleanEpoch: number;
 
   beforeEach(() => {
     protests = [];
     state = STATE;
+    uncleanEpoch = -1;
     const states = {
       stateOf: (): WrittenState => state,
       hasHad: (_: string, epoch: number, id: number) => LEADERS[epoch] === id,
+      uncleanEpoch: () => uncleanEpoch,
     };
     watch = new ReplicaWatch(states, (anomaly, _, message) => protests.push(`${anomaly}: ${message}`));
     leader = new Broker(1, policy);
@@ -162,6 +165,42 @@ describe.each(['delete', 'compact'])('replicas of a topic with cleanup.policy=%s
     ]);
   });
 
+  describe('of which one was elected that was not in sync', () => {
+    /** Broker 1 has led in epoch 3, and broker 2 leads in epoch 5, with less. */
+    beforeEach(async () => {
+      (await leader.writes(batch(0, 'a'), batch(2, 'b'))).commits(4);
+      (await follower.writes(batch(0, 'a'))).commits(2);
+      state = { ...STATE, isr: [1] };
+      expect(looked()).toEqual([]);
+      state = { ...STATE, leader: 2, leaderEpoch: 5, isr: [2] };
+      follower.is({ leaderEpoch: 5, isLeader: true, leaderId: 2 });
+    });
+
+    it('begin anew with what that one has, whatever others call committed that have not been told yet', async () => {
+      uncleanEpoch = 5;
+      expect(looked()).toEqual([]);
+      (await follower.writes(batch(0, 'a'), batch(2, 'c', 5))).commits(4);
+      expect(looked()).toEqual([]);
+      state = { ...state, isr: [1, 2] };
+      leader.is({ leaderEpoch: 5, isLeader: false, leaderId: 2 });
+      await leader.writes(batch(0, 'a'), batch(2, 'c', 5));
+      watch.lookAtRest([leader, follower]);
+      expect(protests).toEqual([]);
+    });
+
+    it('have other records than that one when they are in sync again: diverged', async () => {
+      uncleanEpoch = 5;
+      (await follower.writes(batch(0, 'a'), batch(2, 'c', 5))).commits(4);
+      state = { ...state, isr: [1, 2] };
+      leader.is({ leaderEpoch: 5, isLeader: false, leaderId: 2 });
+      expect(looked()).toEqual([expect.stringMatching(/^diverged: brokers [12] and [12] differ at offset [23]$/)]);
+    });
+
+    it('are held against all that was committed where no topic allows it', () => {
+      expect(looked()).toEqual([expect.stringContaining('taken-back: broker 2 is in sync')]);
+    });
+  });
+
   it('may end before it while they are out of sync', async () => {
     state = { ...STATE, isr: [1] };
     (await leader.writes(batch(0, 'a'), batch(2, 'b'))).commits(4);
@@ -224,7 +263,7 @@ describe.each(['delete', 'compact'])('replicas of a topic with cleanup.policy=%s
 });
 
 describe('the files of a replica in sync', () => {
-  const states = { stateOf: () => STATE, hasHad: () => true };
+  const states = { stateOf: () => STATE, hasHad: () => true, uncleanEpoch: () => -1 };
 
   it('lack what its memory says that they have: taken-back', async () => {
     const protests: string[] = [];

@@ -46,6 +46,8 @@ interface Held {
   readonly leaderEpoch: number;
 }
 
+type WatchedStates = Pick<StateWatch, 'stateOf' | 'hasHad' | 'uncleanEpoch'>;
+
 type Protest = (anomaly: Anomaly, partition: string, message: string) => void;
 
 /**
@@ -57,7 +59,7 @@ type Protest = (anomaly: Anomaly, partition: string, message: string) => void;
  * - a replica's epoch never goes back while its broker lives, not even where it was taken from it and given back: `epoch-back`.
  */
 export class ReplicaWatch {
-  readonly #states: Pick<StateWatch, 'stateOf' | 'hasHad'>;
+  readonly #states: WatchedStates;
   readonly #protest: Protest;
   /** By partition, the highest high watermark that any replica has had, and whose it was. */
   readonly #committed = new Map<string, { readonly offset: number; readonly by: number }>();
@@ -66,13 +68,15 @@ export class ReplicaWatch {
   #held = new Map<WatchedReplica, Held>();
   /** By partition and epoch, who leads. */
   readonly #leaders = new Map<string, number>();
+  /** By partition, the epoch in which a leader that was not in sync was elected last; what was committed before is of no account since. */
+  readonly #unclean = new Map<string, number>();
   /** By process, the epoch that each replica had last. */
   readonly #epochs = new WeakMap<object, Map<string, number>>();
   /** What was protested already. */
   readonly #told = new Set<string>();
   looks = 0;
 
-  constructor(states: Pick<StateWatch, 'stateOf' | 'hasHad'>, protest: Protest) {
+  constructor(states: WatchedStates, protest: Protest) {
     this.#states = states;
     this.#protest = protest;
   }
@@ -88,6 +92,7 @@ export class ReplicaWatch {
       this.#lookAtLeader(seen);
       if (isTransient(name)) continue;
       this.#lookAtRole(seen);
+      if (!this.#isOfAccount(seen)) continue;
       const { highWatermark, state } = replica.log;
       const before = this.#committed.get(name);
       if (state !== 'failed' && highWatermark > (before?.offset ?? -1)) {
@@ -100,6 +105,21 @@ export class ReplicaWatch {
       if (end !== undefined) held.set(seen.replica, { end, leaderEpoch: seen.replica.leaderEpoch });
     }
     this.#held = held;
+  }
+
+  /**
+   * Whether what a replica calls committed is so. Behind an election of a leader that was not in sync it begins anew with what that one has;
+   * others learn only then what of theirs is not.
+   */
+  #isOfAccount({ replica, name }: Seen): boolean {
+    const unclean = this.#states.uncleanEpoch(name);
+    if (unclean > (this.#unclean.get(name) ?? -1)) {
+      this.#unclean.set(name, unclean);
+      this.#committed.delete(name);
+      this.#prefixes.delete(name);
+      for (const held of this.#held.keys()) if (nameOf(held) === name) this.#held.delete(held);
+    }
+    return unclean < 0 || (replica.isLeader && replica.leaderEpoch >= unclean);
   }
 
   /** Holds the whole of all replicas in sync against each other, when nothing happens any more. */

@@ -66,3 +66,32 @@ describe('moves of replicas', () => {
     expect([...topic.watch.assignments()]).toEqual([{ topic: 't', partition: 0, replicas: [2, 3, 4] }]);
   });
 });
+
+describe('leaders that were not in sync', () => {
+  const state = (leader: number, leaderEpoch: number, isr: readonly number[]): Operation => ({
+    type: 'set',
+    path: '/brokers/topics/t/partitions/0/state',
+    data: Buffer.from(JSON.stringify({ leader, leader_epoch: leaderEpoch, controller_epoch: 1, isr })),
+    expected: { exactly: 0 },
+  });
+
+  function protestsOf(allows: boolean, ...states: readonly Operation[]): { protests: string[]; watch: StateWatch } {
+    const protests: string[] = [];
+    const watch = new StateWatch((anomaly, _, message) => protests.push(`${anomaly}: ${message}`));
+    if (allows) watch.uncleanTopics.add('t');
+    for (const each of states) watch.applied([each], [{} as OperationResult]);
+    return { protests, watch };
+  }
+
+  it('are bad states, but where the topic allows them, alone in sync', () => {
+    const alone = [state(1, 1, [1]), state(2, 2, [2])];
+    expect(protestsOf(false, ...alone).protests).toEqual([
+      'bad-state: 2 is elected, and was not in sync (1)',
+      'bad-state: with a new leader the replicas in sync become 2, and were 1',
+    ]);
+    const { protests, watch } = protestsOf(true, ...alone);
+    expect([protests, watch.uncleanEpoch('t-0'), watch.uncleanElections]).toEqual([[], 2, 1]);
+    const together = protestsOf(true, state(1, 1, [1]), state(2, 2, [2, 3]));
+    expect([together.protests.length, together.watch.uncleanEpoch('t-0')]).toEqual([2, -1]);
+  });
+});

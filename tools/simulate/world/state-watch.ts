@@ -18,7 +18,7 @@ const STATE_PATH = /^\/brokers\/topics\/([^/]+)\/partitions\/(\d+)\/state$/;
  * Sees every transaction that the store has applied, and holds the states of partitions and the offices of controllers in it against
  * those before:
  * - leader and controller epochs only rise, an epoch has one leader, who is in sync, whoever is elected was in sync before, and with a
- *   leader that changes nobody joins: `bad-state`;
+ *   leader that changes nobody joins: `bad-state`; but where a topic allows it, one that was not in sync may be elected alone;
  * - an office comes with a higher epoch than all before it: `two-controllers`;
  * - no state is written in the epoch of a controller that was replaced: `zombie-write`;
  * - every state is changed on the condition that nobody has changed it: `unconditional-write`.
@@ -33,9 +33,15 @@ export class StateWatch {
   readonly #leaders = new Map<string, number>();
   /** Partitions with each epoch and leader that they have had. */
   readonly #had = new Set<string>();
+  /** By partition, the epoch in which a leader that was not in sync was elected last. */
+  readonly #unclean = new Map<string, number>();
+  /** Topics that allow such elections. */
+  readonly uncleanTopics = new Set<string>();
   readonly #protest: (anomaly: Anomaly, partition: string | null, message: string) => void;
   #controllerEpoch = -1;
   states = 0;
+  /** How often a leader was elected that was not in sync, where that is allowed. */
+  uncleanElections = 0;
   /** How often the replicas of a partition have come to be on other brokers, or fewer, and nothing of the move was left to do. */
   movesDone = 0;
 
@@ -51,6 +57,11 @@ export class StateWatch {
   /** Whether somebody, or nobody (-1), was the leader of a partition in an epoch. */
   hasHad(partition: string, leaderEpoch: number, leader: number): boolean {
     return this.#had.has(`${partition} ${leaderEpoch} ${leader}`);
+  }
+
+  /** In which epoch a leader of a partition was elected last that was not in sync; -1 where that was never so. */
+  uncleanEpoch(partition: string): number {
+    return this.#unclean.get(partition) ?? -1;
   }
 
   /** The partitions that there are, each with the brokers that have replicas of it. */
@@ -149,9 +160,13 @@ export class StateWatch {
     if (leaderEpoch < before.leaderEpoch || controllerEpoch < before.controllerEpoch) {
       isBad(`epochs go back from ${JSON.stringify(before)} to ${JSON.stringify(state)}`);
     }
-    if (leader >= 0 && leader !== before.leader && !before.isr.includes(leader)) {
-      isBad(`${leader} is elected, and was not in sync (${before.isr})`);
+    const isUnclean = leader >= 0 && leader !== before.leader && !before.isr.includes(leader);
+    if (isUnclean && isr.length === 1 && this.uncleanTopics.has(partition.slice(0, partition.lastIndexOf('-')))) {
+      this.#unclean.set(partition, leaderEpoch);
+      this.uncleanElections += 1;
+      return;
     }
+    if (isUnclean) isBad(`${leader} is elected, and was not in sync (${before.isr})`);
     if (leader !== before.leader && isr.some((id) => !before.isr.includes(id))) {
       isBad(`with a new leader the replicas in sync become ${isr}, and were ${before.isr}`);
     }
@@ -160,6 +175,7 @@ export class StateWatch {
   /** A topic that is made anew under its name begins at epoch 0. */
   #deleted(partition: string): void {
     this.#last.delete(partition);
+    this.#unclean.delete(partition);
     for (const key of [...this.#leaders.keys()]) if (key.startsWith(`${partition} `)) this.#leaders.delete(key);
     for (const key of [...this.#had]) if (key.startsWith(`${partition} `)) this.#had.delete(key);
   }

@@ -7,7 +7,7 @@ import { Auditor } from '../clients/auditor.ts';
 import type { ClientTools, SimulatedClient } from '../clients/client.ts';
 import { type PartitionRef, partitionsOf, type Topic } from '../clients/topics.ts';
 import { type HistoryEvent, type PartitionName, Recorder } from '../history.ts';
-import type { SeedPlan } from '../plan.ts';
+import { isUnclean, type SeedPlan } from '../plan.ts';
 import { describeEvent, type TraceLine } from '../trace.ts';
 import { Dice } from './dice.ts';
 import { Ensemble, type EnsembleSession } from './ensemble.ts';
@@ -61,6 +61,7 @@ export class World {
     const session = this.#observer;
     this.scribbler = new Scribbler({ clock: this.clock, dice: this.dice.for('scribbler'), session, note });
     this.machines = Array.from({ length: plan.brokers }, (_, index) => this.#machine(index + 1, build));
+    for (const topic of plan.topics) if (isUnclean(topic)) this.states.uncleanTopics.add(topic.name);
     this.admin = new Administrator(this.#tools('admin', this.#backstage));
   }
 
