@@ -1,6 +1,6 @@
 /**
- * Copy jobs whose brokers, coordinators and instances are killed: each copies a topic in transactions, and in the end its copy must be
- * the topic, record for record, whoever reads it.
+ * Copy jobs whose brokers, coordinators and instances are killed, and instances that stand still until others have taken over: each copies a
+ * topic in transactions, and in the end its copy must be the topic, record for record, whoever reads it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
@@ -46,6 +46,12 @@ export const COPIERS: readonly CopierName[] = [...OWN_COPIERS, ...FOREIGN_COPIER
 
 /** Of each job, as processes. */
 const INSTANCES = 3;
+
+/** In every so many rounds an instance of each job stands still ... */
+const FREEZING_ROUNDS = 2;
+/** ... for longer than its group waits for it (6 s), and shorter or longer than its transaction may take (10 s). */
+const FROZEN_MS = 7500;
+const FROZEN_MORE_MS_MAX = 4000;
 
 /** Where copies are made: on a cluster of three brokers, or on one broker. */
 export const COPY_ENGINES = ['local', 'zookeeper', 'single'] as const satisfies readonly (Engine | 'single')[];
@@ -128,6 +134,15 @@ class Instance {
 
   kill(): void {
     this.#child.kill('SIGKILL');
+  }
+
+  /** Stands still, as on a machine that is suspended, and knows nothing of it when it goes on. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT');
   }
 
   async stop(): Promise<void> {
@@ -225,9 +240,22 @@ class CopyKills {
     instance?.kill();
     await this.#cluster.restart(brokerId);
     await this.#whole();
+    const isFreezing = round % FREEZING_ROUNDS === 0;
+    if (isFreezing) await this.#freezeOfEach();
     await this.#untilBeyond(before);
     const copied = sum(await this.#committed());
-    this.#options.onRound?.(`round ${round}: ${victim} ${brokerId} and an instance killed; ${copied} records copied`);
+    const frozen = isFreezing ? '; an instance of each job stood still' : '';
+    const what = `${victim} ${brokerId} and an instance killed${frozen}`;
+    this.#options.onRound?.(`round ${round}: ${what}; ${copied} records copied`);
+  }
+
+  /** Others take over what these have in hand, who go on with it all the same when they are let. */
+  async #freezeOfEach(): Promise<void> {
+    const number = this.#random.nextInt(INSTANCES);
+    const frozen = this.#copiers.map((_, at) => this.#instances[at * INSTANCES + number]!);
+    for (const instance of frozen) instance.freeze();
+    await sleep(FROZEN_MS + this.#random.nextInt(FROZEN_MORE_MS_MAX));
+    for (const instance of frozen) instance.thaw();
   }
 
   async #brokerOf(victim: (typeof VICTIMS)[number], round: number): Promise<number> {

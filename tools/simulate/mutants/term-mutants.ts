@@ -2,6 +2,7 @@ import type { PeerLane, Peers } from '@millrace/broker';
 import {
   type Api,
   DescribeTransactions,
+  EndTxn,
   ErrorCode,
   InitProducerId,
   WriteTxnMarkers,
@@ -10,6 +11,9 @@ import {
 import type { Build } from '../build.ts';
 import { meddlingWith } from './request-mutants.ts';
 import { WrappedStore } from './store-wrapper.ts';
+
+/** Longer than a transaction takes. */
+const LATE_MS = 1000;
 
 /** How far apart the epochs are that two producers of one id get, where ends raise epochs in the cluster. */
 const STEP = 2;
@@ -78,6 +82,37 @@ export const endsTheNext: Build = {
   handler: meddlingWith(WriteTxnMarkers, ({ request, ask }) =>
     ask({ markers: request.markers.map((each) => ({ ...each, transactionVersion: 0 })) }),
   ),
+};
+
+export const answersEarly: Build = {
+  name: 'answers-early',
+  what: 'a leader answers for a marker before it writes it, so that the next transaction begins behind the one that is still open',
+  handler: meddlingWith(WriteTxnMarkers, async ({ request, ask, tools }) => {
+    tools.clock.schedule(LATE_MS, () => void ask());
+    return {
+      markers: request.markers.map(({ producerId, topics }) => ({
+        producerId,
+        topics: topics.map(({ name, partitionIndexes }) => ({
+          name,
+          partitions: partitionIndexes.map((partitionIndex) => ({ partitionIndex, errorCode: ErrorCode.NONE })),
+        })),
+      })),
+    };
+  }),
+};
+
+export const keepsExhausted: Build = {
+  name: 'keeps-exhausted',
+  what: 'a coordinator gives the last epoch again and again instead of another producer id',
+  handler(inner, tools) {
+    return meddlingWith(EndTxn, async ({ request, ask }) => {
+      const answer = await ask();
+      if (answer === null || answer.errorCode !== ErrorCode.NONE || answer.producerId === request.producerId)
+        return answer;
+      const { producerId, producerEpoch } = request;
+      return { ...answer, producerId, producerEpoch };
+    })(inner, tools);
+  },
 };
 
 export const linesUpByProducer: Build = {

@@ -8,15 +8,23 @@ import {
   type Api,
   DescribeTransactions,
   ElectLeaders,
+  EndTxn,
+  ErrorCode,
+  encodeVersioned,
   Fetch,
   InitProducerId,
+  Produce,
+  TransactionLogKey,
+  TransactionLogValue,
   WriteTxnMarkers,
 } from '@millrace/protocol';
+import { RecordBatchBuilder } from '@millrace/records';
 import type { Build } from '../build.ts';
 import { check } from '../checker/check.ts';
 import { NoAnswer, type Requester } from '../clients/requester.ts';
 import { Router } from '../clients/router.ts';
 import type { PartitionRef } from '../clients/topics.ts';
+import { meddlingWith } from '../mutants/request-mutants.ts';
 import { planSeed, type SeedPlan } from '../plan.ts';
 import type { TraceLine } from '../trace.ts';
 import { checkTransactions } from '../transactions/check-transactions.ts';
@@ -45,7 +53,9 @@ export type Play =
   | 'a marker comes late'
   | 'a marker comes late in its own term'
   | 'an answer comes late'
-  | 'the id is used anew';
+  | 'the id is used anew'
+  | 'a marker is slow'
+  | 'epochs are exhausted';
 
 /** Plays it with brokers as they are, or broken; says what is wrong in the end. `isNew`: each end of a transaction raises its producer's epoch. */
 export async function moveCoordinator(
@@ -54,7 +64,7 @@ export async function moveCoordinator(
 ): Promise<string[]> {
   const censor = new Censor();
   const lagMs = play === 'in-sync replicas alone change' ? LAG_MS : 2 * PATIENCE_MS;
-  const world = new World(stillPlan(seed, lagMs), censor.among(build), trace);
+  const world = new World(stillPlan(seed, lagMs, play === 'a marker is slow' ? 3 : 2), censor.among(build), trace);
   const stage = await Stage.open(world, censor, isNew);
   await PLAYS[play](stage);
   return stage.judge();
@@ -172,6 +182,59 @@ const PLAYS: Readonly<Record<Play, (stage: Stage) => Promise<void>>> = {
     const last = await stage.producer('last');
     await stage.until(last.end(await stage.written(last, stage.partitions), true));
   },
+
+  async 'a marker is slow'(stage) {
+    const { censor } = stage;
+    const producer = await stage.producer('producer');
+    const before = await stage.written(producer, stage.partitions);
+    censor.hold(WriteTxnMarkers, (host) => host === stage.hostOf(stage.third), 1);
+    await stage.until(producer.end(before, true));
+    // It begins at once, in partitions that have their marker and in the one that has not.
+    let isWritten = false;
+    const next = stage.written(producer, stage.partitions).finally(() => {
+      isWritten = true;
+    });
+    await stage.world.pass(FETCHES_OVER_MS);
+    if (isWritten) stage.noteProblem('it has gone on before all markers were written');
+    await censor.release();
+    await stage.until(producer.end(await stage.until(next), false));
+    await stage.until(producer.end(await stage.written(producer, stage.partitions), true));
+  },
+
+  async 'epochs are exhausted'(stage) {
+    const { first: coordinator, second, ledger } = stage;
+    await stage.writeEpoch(ledger.identities.at(-1)!.producerId, EPOCH_BEFORE_LAST);
+    await stage.lead(STATE, 0, second);
+    const producer = await stage.producer('producer');
+    for (let round = 0; round < EXHAUSTING_ROUNDS; round += 1) {
+      const open = await stage.written(producer, stage.partitions);
+      await stage.until(producer.end(open, round % 2 === 0));
+      // Half of the answers are lost and asked for again, of the same coordinator or of the one that has taken over.
+      if (round % 3 === 0) await stage.lead(STATE, 0, round % 2 === 0 ? coordinator : second);
+    }
+    const ids = new Set(ledger.identities.filter(({ client }) => client === 'producer').map((each) => each.producerId));
+    if (ids.size !== 2) stage.noteProblem(`it has had ${ids.size} producer ids, and not two`);
+  },
+};
+
+/** From there on a producer that replaces another is in the last epoch or the one before, and has a new id soon. */
+const EPOCH_BEFORE_LAST = 32_760;
+const EXHAUSTING_ROUNDS = 8;
+
+/** The first answer to each end of a transaction is lost on its way, and the end is asked for again. */
+export const losesEnds: Build = {
+  name: 'loses-ends',
+  what: 'the first answer to each end of a transaction is lost',
+  handler(inner, tools) {
+    const lost = new Set<string>();
+    return meddlingWith(EndTxn, async ({ request, ask }) => {
+      const answer = await ask();
+      const key = `${request.producerId} ${request.producerEpoch}`;
+      if (answer === null || answer.errorCode !== ErrorCode.NONE || lost.has(key)) return answer;
+      lost.add(key);
+      return { ...answer, errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE };
+    })(inner, tools);
+  },
 };
 
 /** Three brokers, of which two come to coordinate, and the third leads a partition. */
@@ -243,6 +306,34 @@ class Stage {
 
   until<T>(promise: Promise<T>): Promise<T> {
     return this.world.until(promise, PATIENCE_MS);
+  }
+
+  noteProblem(what: string): void {
+    this.#problems.push(what);
+  }
+
+  /** Writes into the log of ids, past their coordinator, that the id is at an epoch; who coordinates next knows it. */
+  async writeEpoch(producerId: number, producerEpoch: number): Promise<void> {
+    const nowMs = this.world.clock.now();
+    const builder = new RecordBatchBuilder();
+    const value = encodeVersioned(TransactionLogValue, 0, {
+      producerId,
+      producerEpoch,
+      transactionTimeoutMs: PATIENCE_MS,
+      transactionStatus: 0,
+      transactionPartitions: null,
+      transactionLastUpdateTimestampMs: nowMs,
+      transactionStartTimestampMs: -1,
+    });
+    builder.append(nowMs, encodeVersioned(TransactionLogKey, 0, { transactionalId: ID }), value, []);
+    const topicData = [{ name: STATE, partitionData: [{ index: 0, records: builder.build() }] }];
+    const body = { transactionalId: null, acks: -1, timeoutMs: TIMEOUT_MS, topicData };
+    // Nobody else may write there.
+    const name = '__admin_client';
+    const way = new Router(name, this.world.toolsFor(name)).to(this.hostOf(this.first));
+    const { responses } = await this.until(way.ask(Produce, 9, body, TIMEOUT_MS));
+    const errorCode = responses[0]?.partitionResponses[0]?.errorCode;
+    if (errorCode !== ErrorCode.NONE) throw new Error(`the state of ${ID} cannot be written: ${errorCode}`);
   }
 
   /** Until the transactional id is in a state; '' until nobody knows it. */
@@ -331,7 +422,7 @@ class Stage {
   }
 }
 
-function stillPlan(seed: number, lagMs: number): SeedPlan {
+function stillPlan(seed: number, lagMs: number, partitions: number): SeedPlan {
   const plan = planSeed(seed, { brokers: BROKERS, faults: [] });
   const topic = { retentionBytes: undefined, retentionMs: undefined, isCompacted: false, configs: {} };
   return {
@@ -349,7 +440,7 @@ function stillPlan(seed: number, lagMs: number): SeedPlan {
       'transactional.id.expiration.ms': String(EXPIRATION_MS),
       'transaction.remove.expired.transaction.cleanup.interval.ms': String(PAUSE_MS),
     },
-    topics: [{ ...topic, name: 'kept', partitions: 2, replicationFactor: BROKERS }],
+    topics: [{ ...topic, name: 'kept', partitions, replicationFactor: BROKERS }],
     producers: [],
     readers: [],
     faults: [],
