@@ -107,8 +107,9 @@ export const keepsExhausted: Build = {
   handler(inner, tools) {
     return meddlingWith(EndTxn, async ({ request, ask }) => {
       const answer = await ask();
-      if (answer === null || answer.errorCode !== ErrorCode.NONE || answer.producerId === request.producerId)
+      if (answer === null || answer.errorCode !== ErrorCode.NONE || answer.producerId === request.producerId) {
         return answer;
+      }
       const { producerId, producerEpoch } = request;
       return { ...answer, producerId, producerEpoch };
     })(inner, tools);

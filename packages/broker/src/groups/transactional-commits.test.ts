@@ -77,7 +77,7 @@ describe('TxnOffsetCommit', () => {
   ])('of %j with generation %j and instance %j is answered with %s by a group that all have left', async (...row) => {
     const test = await TestCoordinator.start();
     const { memberId, generationId } = await test.stableMember();
-    await test.groups.leave('group', [{ memberId, groupInstanceId: null }]);
+    await test.groups.leave('group', [{ memberId, groupInstanceId: null, reason: null }]);
     expect(await answerTo({ test, memberId, generationId }, row)).toBe(row[3]);
   });
 
