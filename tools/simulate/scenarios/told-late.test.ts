@@ -1,6 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
 import { describe, expect, it } from 'vitest';
-import { toldLate } from './told-late.ts';
+import { markLate, toldLate } from './told-late.ts';
 
 /** What has a client ask again, or look for another broker. */
 const AGAIN: readonly number[] = [
@@ -27,4 +27,10 @@ describe('a broker that leads and coordinates before it has been told of a topic
       expect(problems).toEqual([]);
     },
   );
+
+  it.each([1, 2, 3])('leaves no transaction open in it whose markers it is to write (seed %i)', async (seed) => {
+    const { coordinated, problems } = await markLate(seed);
+    expect(coordinated).toBeGreaterThan(0);
+    expect(problems).toEqual([]);
+  });
 });

@@ -1,6 +1,7 @@
 /**
  * A broker that has just started, leads and coordinates, and has not been told of a topic yet: what it says to clients meanwhile. Consumers
- * and their groups have ended for good where it called the topic unknown, or refused to make it for want of brokers.
+ * and their groups have ended for good where it called the topic unknown, or refused to make it for want of brokers. And transactions whose
+ * markers it is to write, which stay open in the topic where it takes that for deleted.
  */
 import type { PeerLane, Peers } from '@millrace/broker';
 import {
@@ -11,12 +12,17 @@ import {
   OffsetCommit,
   UpdateMetadata,
   type UpdateMetadataRequestInput,
+  WriteTxnMarkers,
 } from '@millrace/protocol';
 import type { Build } from '../build.ts';
 import { check } from '../checker/check.ts';
 import { Router } from '../clients/router.ts';
 import { planSeed, type SeedPlan } from '../plan.ts';
 import type { TraceLine } from '../trace.ts';
+import { checkTransactions } from '../transactions/check-transactions.ts';
+import { CommittedReader } from '../transactions/committed-reader.ts';
+import { TransactionSession } from '../transactions/session.ts';
+import { TransactionLedger } from '../transactions/transaction-ledger.ts';
 import type { Machine } from '../world/machine.ts';
 import { World } from '../world/world.ts';
 
@@ -24,6 +30,10 @@ const BROKERS = 3;
 const TOPIC = 'kept';
 const PARTITIONS = 2;
 const GROUPS = 8;
+const TRANSACTIONAL_IDS = 8;
+const STATE = '__transaction_state';
+/** Longer than a topic may be unknown until it is looked for (5 s). */
+const UNTOLD_MS = 8000;
 const PATIENCE_MS = 30_000;
 /** A broker waits 10 s for news of a topic that it has found to be there. */
 const TIMEOUT_MS = 15_000;
@@ -51,27 +61,90 @@ export async function toldLate(kept: Kept, seed: number, trace?: TraceLine): Pro
   for (let attempt = 0; attempt < ATTEMPTS_MAX && !(await hasCoordinator(world, router)); attempt += 1) {
     await world.pass(200);
   }
-  await untilInSync(world, offsetsPartitions(world));
-  const controller = await world.until(router.controller(), PATIENCE_MS);
-  const [late, other] = world.machines.filter(({ host }) => router.to(host) !== controller);
-  censor.brokerId = late!.id;
-  late!.crash({ keeps: 'all', downMs: 40, tellsClients: true, sessionMs: 0 });
-  await world.clock.run(() => late!.serving === undefined, PATIENCE_MS);
-  await world.clock.run(() => late!.serving !== undefined, world.clock.monotonic() + PATIENCE_MS);
+  await untilInSync(world, partitionsOf(world, '__consumer_offsets'));
+  const { late, other } = await startLate(world, censor, router);
   if (kept === 'everything') {
-    const metadata = await askForTopic(world, router, late!);
+    const metadata = await askForTopic(world, router, late);
     await world.until(censor.release(), PATIENCE_MS);
     return { metadata, commits: [], problems: await judge(world) };
   }
-  await untilInSync(world, offsetsPartitions(world));
+  await untilInSync(world, partitionsOf(world, '__consumer_offsets'));
   // Now it comes to lead what this one led.
-  other!.crash({ keeps: 'all', downMs: AWAY_MS, tellsClients: true, sessionMs: 0 });
+  other.crash({ keeps: 'all', downMs: AWAY_MS, tellsClients: true, sessionMs: 0 });
   await world.pass(1500);
   const commits: number[] = [];
-  for (let group = 0; group < GROUPS; group += 1) commits.push(await commit(world, router, late!, group));
-  const metadata = await askForTopic(world, router, late!);
+  for (let group = 0; group < GROUPS; group += 1) commits.push(await commit(world, router, late, group));
+  const metadata = await askForTopic(world, router, late);
   await world.until(censor.release(), PATIENCE_MS);
   return { metadata, commits, problems: await judge(world) };
+}
+
+/** What became of transactions that were decided, and whose markers are left to a broker that knows nothing of their topic. */
+export interface LateMarkers {
+  /** How many partitions of ids it coordinates. */
+  readonly coordinated: number;
+  readonly problems: readonly string[];
+}
+
+export async function markLate(seed: number, trace?: TraceLine): Promise<LateMarkers> {
+  const censor = new Censor('topic');
+  const world = new World(stillPlan(seed), censor.build, trace);
+  await world.begin();
+  await untilInSync(world);
+  const ledger = new TransactionLedger();
+  const sessions: TransactionSession[] = [];
+  for (let index = 0; index < TRANSACTIONAL_IDS; index += 1)
+    sessions.push(await newSession(world, ledger, `id${index}`));
+  await untilInSync(world, partitionsOf(world, STATE));
+  const { late, other } = await startLate(world, censor, new Router('operator', world.toolsFor('operator')));
+  await untilInSync(world, partitionsOf(world, STATE));
+  censor.holdsMarkers = true;
+  for (const session of sessions) {
+    const transaction = session.open();
+    for (const partition of world.partitions) {
+      await world.until(session.write(transaction, partition, [session.value()]), PATIENCE_MS);
+    }
+    await world.until(session.end(transaction, true), PATIENCE_MS);
+  }
+  other.crash({ keeps: 'all', downMs: AWAY_MS, tellsClients: true, sessionMs: 0 });
+  await world.pass(1500);
+  const coordinated = partitionsOf(world, STATE).filter((name) => world.states.stateOf(name)?.leader === late.id);
+  censor.holdsMarkers = false;
+  await world.pass(UNTOLD_MS);
+  await world.until(censor.release(), PATIENCE_MS);
+  const problems = await judge(world, ledger.uncommitted);
+  const reader = new CommittedReader('last', world.partitions, ledger, world.toolsFor('last'));
+  for (const partition of world.partitions) {
+    const refusal = await world.until(reader.readToEnd(partition), PATIENCE_MS);
+    if (refusal !== undefined) problems.push(refusal);
+  }
+  problems.push(...checkTransactions(ledger).map(({ anomaly, message }) => `${anomaly}: ${message}`));
+  const committed = ledger.transactions.filter(({ outcome }) => outcome === 'committed').length;
+  if (committed < TRANSACTIONAL_IDS) problems.push(`${committed} of ${TRANSACTIONAL_IDS} transactions are committed`);
+  return { coordinated: coordinated.length, problems };
+}
+
+async function newSession(world: World, ledger: TransactionLedger, name: string): Promise<TransactionSession> {
+  const tools = world.toolsFor(name);
+  const times = { requestTimeoutMs: 1000, transactionTimeoutMs: PATIENCE_MS };
+  const traits = { name, transactionalId: name, isNew: false, ...times };
+  const session = new TransactionSession(traits, ledger, new Router(name, tools), tools);
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    if (await world.until(session.begin(false), PATIENCE_MS)) return session;
+  }
+  throw new Error(`${name} gets no identity`);
+}
+
+/** Starts one anew that is no controller, and from then on is told of less; and gives another that is none. */
+async function startLate(world: World, censor: Censor, router: Router): Promise<{ late: Machine; other: Machine }> {
+  const controller = await world.until(router.controller(), PATIENCE_MS);
+  const [late, other] = world.machines.filter(({ host }) => router.to(host) !== controller);
+  if (late === undefined || other === undefined) throw new Error('There are not two brokers beside the controller');
+  censor.brokerId = late.id;
+  late.crash({ keeps: 'all', downMs: 40, tellsClients: true, sessionMs: 0 });
+  await world.clock.run(() => late.serving === undefined, PATIENCE_MS);
+  await world.clock.run(() => late.serving !== undefined, world.clock.monotonic() + PATIENCE_MS);
+  return { late, other };
 }
 
 function stillPlan(seed: number): SeedPlan {
@@ -85,6 +158,9 @@ function stillPlan(seed: number): SeedPlan {
       'auto.leader.rebalance.enable': 'false',
       'default.replication.factor': '3',
       'min.insync.replicas': '1',
+      'transaction.state.log.num.partitions': '4',
+      'transaction.state.log.replication.factor': '3',
+      'transaction.state.log.min.isr': '1',
     },
     topics: [{ ...topic, name: TOPIC, partitions: PARTITIONS, replicationFactor: BROKERS }],
     producers: [],
@@ -102,11 +178,9 @@ async function untilInSync(world: World, others: readonly string[] = []): Promis
 }
 
 /** Those that there are; the first is there when there are any. */
-function offsetsPartitions({ states }: World): string[] {
+function partitionsOf({ states }: World, topic: string): string[] {
   const names: string[] = [];
-  for (let index = 0; states.stateOf(`__consumer_offsets-${index}`) !== undefined; index += 1) {
-    names.push(`__consumer_offsets-${index}`);
-  }
+  for (let index = 0; states.stateOf(`${topic}-${index}`) !== undefined; index += 1) names.push(`${topic}-${index}`);
   return names;
 }
 
@@ -129,20 +203,22 @@ async function commit(world: World, router: Router, { host }: Machine, group: nu
   return answer.topics[0]!.partitions[0]!.errorCode;
 }
 
-async function judge(world: World): Promise<string[]> {
+async function judge(world: World, uncommitted?: Parameters<typeof check>[1]): Promise<string[]> {
   const limitMs = world.clock.monotonic() + PATIENCE_MS + AWAY_MS;
   let left: string | undefined;
   do {
     await world.pass(200);
     left = world.isServing ? (await world.until(world.unrest(), PATIENCE_MS))?.message : 'not all brokers serve';
   } while (left !== undefined && world.clock.monotonic() < limitMs);
-  const found = check(world.history).map(({ anomaly, message }) => `${anomaly}: ${message}`);
+  const found = check(world.history, uncommitted).map(({ anomaly, message }) => `${anomaly}: ${message}`);
   return left === undefined ? found : [left, ...found];
 }
 
 /** Keeps from a broker what the controller tells it of the topic, but for what it is to lead and to follow. */
 class Censor {
   brokerId: number | undefined;
+  /** Whether no marker gets to another broker. */
+  holdsMarkers = false;
   readonly #what: Kept;
   readonly #kept: (() => Promise<unknown>)[] = [];
 
@@ -165,11 +241,12 @@ class Censor {
     return {
       lane: (address, clientId) => {
         const lane = peers.lane(address, clientId);
-        return new CensoredLane(lane, this.#what, (tell) => {
+        const keeps = (tell: () => Promise<unknown>): boolean => {
           const isMeant = address.brokerId === this.brokerId;
           if (isMeant) this.#kept.push(tell);
           return isMeant;
-        });
+        };
+        return new CensoredLane(lane, this.#what, keeps, () => this.holdsMarkers);
       },
     };
   }
@@ -180,11 +257,18 @@ class CensoredLane implements PeerLane {
   readonly #what: Kept;
   /** Whether to keep something to oneself. */
   readonly #keeps: (tell: () => Promise<unknown>) => boolean;
+  readonly #holdsMarkers: () => boolean;
 
-  constructor(lane: PeerLane, what: Kept, keeps: (tell: () => Promise<unknown>) => boolean) {
+  constructor(
+    lane: PeerLane,
+    what: Kept,
+    keeps: (tell: () => Promise<unknown>) => boolean,
+    holdsMarkers: () => boolean,
+  ) {
     this.#lane = lane;
     this.#what = what;
     this.#keeps = keeps;
+    this.#holdsMarkers = holdsMarkers;
   }
 
   send<Req, Res, ReqInput, ResInput>(
@@ -193,6 +277,7 @@ class CensoredLane implements PeerLane {
     body: ReqInput | ((version: number) => ReqInput),
     options: { readonly timeoutMs: number },
   ): Promise<Res> {
+    if (api.key === WriteTxnMarkers.key && this.#holdsMarkers()) return Promise.reject(new Error('Markers are held'));
     const isNews = api.key === UpdateMetadata.key;
     if (!isNews || !this.#keeps(() => this.#lane.send(api, version, body, options))) {
       return this.#lane.send(api, version, body, options);
