@@ -1,4 +1,5 @@
-import { generateKeyPairSync, pbkdf2Sync, sign } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, pbkdf2Sync, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import {
   CreateTopics,
   DescribeConfigs,
   IncrementalAlterConfigs,
+  Metadata,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
@@ -24,6 +26,9 @@ const SET = 0;
 let folder: string;
 let broker: BrokerProcess;
 let lines: string[];
+let levels: Set<string>;
+/** The key that the listener with TLS starts with. */
+let startKey: string;
 let connections: Connection[];
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -35,30 +40,59 @@ function tokenFor(subject: string): string {
   return `${body}.${sign('sha256', Buffer.from(body), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
 }
 
+const pem = (name: string): string =>
+  readFileSync(new URL(`../../../packages/network/fixtures/${name}`, import.meta.url), 'utf8');
+
+/** The key of the certificate behind a password; its bytes are another secret each time. */
+function lockedKey(passphrase: string): string {
+  const key = createPrivateKey(pem('localhost.key.pem'));
+  return String(key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }));
+}
+
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-secrets-'));
   const keys = join(folder, 'keys.json');
   await writeFile(keys, JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] }));
   lines = [];
+  levels = new Set();
+  startKey = lockedKey('hidden-key');
   connections = [];
-  const line = (fields: object, message: string): void => {
-    // Errors are objects without fields of their own to JSON.
-    const shown = (_: string, value: unknown): unknown =>
-      value instanceof Error ? { ...value, message: value.message, stack: value.stack, cause: value.cause } : value;
-    lines.push(JSON.stringify([fields, message], shown));
+  const line =
+    (level: string) =>
+    (fields: object, message: string): void => {
+      levels.add(level);
+      // Errors are objects without fields of their own to JSON.
+      const shown = (_: string, value: unknown): unknown =>
+        value instanceof Error ? { ...value, message: value.message, stack: value.stack, cause: value.cause } : value;
+      lines.push(JSON.stringify([fields, message], shown));
+    };
+  const logger: Logger = {
+    isLevelEnabled: () => true,
+    trace: line('trace'),
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
   };
-  const logger: Logger = { debug: line, info: line, warn: line, error: line };
   const own = 'listener.name.sasl_plaintext';
+  const tls = 'listener.name.tls';
   broker = await startBrokerProcess({
     env: {},
     logger,
     overrides: {
       'log.dirs': join(folder, 'data'),
       'millrace.http.port': '0',
-      listeners: 'SASL_PLAINTEXT://127.0.0.1:0',
-      'advertised.listeners': 'SASL_PLAINTEXT://localhost:0',
+      listeners: 'SASL_PLAINTEXT://127.0.0.1:0,TLS://127.0.0.1:0',
+      'advertised.listeners': 'SASL_PLAINTEXT://localhost:0,TLS://localhost:0',
+      'listener.security.protocol.map': 'SASL_PLAINTEXT:SASL_PLAINTEXT,TLS:SSL',
+      'inter.broker.listener.name': 'SASL_PLAINTEXT',
+      'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+      'password.encoder.secret': 'hidden-encoder',
+      [`${tls}.ssl.keystore.key`]: startKey,
+      [`${tls}.ssl.keystore.certificate.chain`]: pem('localhost.cert.pem'),
+      [`${tls}.ssl.key.password`]: 'hidden-key',
       'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
-      [`${own}.plain.sasl.jaas.config`]: `${PACKAGE}.plain.PlainLoginModule required user_admin="hidden-plain";`,
+      [`${own}.plain.sasl.jaas.config`]: `${PACKAGE}.plain.PlainLoginModule required username="admin" password="hidden-plain" user_admin="hidden-plain";`,
       [`${own}.oauthbearer.sasl.jaas.config`]: `${PACKAGE}.oauthbearer.OAuthBearerLoginModule required;`,
       'sasl.oauthbearer.jwks.endpoint.url': pathToFileURL(keys).href,
       'delegation.token.secret.key': 'hidden-master',
@@ -89,6 +123,9 @@ describe('what nobody may read', () => {
   it('is in no line of any level, whoever logs in by whatever, rightly or wrongly (CVE-2026-33558), and in no error, metric or title', async () => {
     const shown: string[] = [];
     const asAdmin = await admin();
+    // What somebody may do is traced when it is told to him.
+    const { brokers } = await asAdmin.send(Metadata, 9, { topics: [], includeClusterAuthorizedOperations: true });
+    const brokerId = String(brokers[0]?.nodeId);
     const salt = Buffer.from('hidden-salt-of-carol');
     const salted = ([1, 2] as const).map((mechanism) => {
       const hash = mechanism === 1 ? 'sha256' : 'sha512';
@@ -134,12 +171,48 @@ describe('what nobody may read', () => {
     const metrics = await (await fetch(`http://127.0.0.1:${broker.httpPort}/metrics`)).text();
     expect(metrics).toMatch(/failed_authentication/);
     shown.push(metrics);
+    // Secrets of certificates that are set while it runs, rightly and wrongly, and what a description of the broker says then.
+    const replaced = lockedKey('hidden-later');
+    for (const [key, password] of [
+      [replaced, 'hidden-later'],
+      [replaced, 'hidden-mistake'],
+      ['-----BEGIN hidden-rubbish-----', 'hidden-later'],
+    ] as const) {
+      const values = { 'ssl.keystore.key': key, 'ssl.key.password': password };
+      const configs = Object.entries(values).map(([name, value]) => ({
+        name: `listener.name.tls.${name}`,
+        configOperation: SET,
+        value,
+      }));
+      const resources = [{ resourceType: BROKER, resourceName: brokerId, configs }];
+      const answer = await asAdmin.send(IncrementalAlterConfigs, 1, { resources, validateOnly: false });
+      expect(answer.responses[0]?.errorCode === 0).toBe(password === 'hidden-later' && key === replaced);
+      shown.push(everythingOf(answer));
+    }
+    for (const resourceName of [brokerId, '']) {
+      const resources = [{ resourceType: BROKER, resourceName, configurationKeys: null }];
+      const all = { resources, includeSynonyms: true, includeDocumentation: true };
+      const described = await asAdmin.send(DescribeConfigs, 4, all);
+      expect(described.results).toMatchObject([{ errorCode: 0 }]);
+      if (resourceName !== '') {
+        const names = ['password.encoder.secret', 'listener.name.tls.ssl.key.password'];
+        const secrets = described.results[0]?.configs.filter(({ name }) => names.includes(name));
+        expect(secrets).toMatchObject(names.map(() => ({ value: null, isSensitive: true })));
+      }
+      shown.push(everythingOf(described));
+    }
     // Somebody who may not, and requests that are refused with what was sent in them.
     await asCarol.send(AlterUserScramCredentials, 0, { deletions: [], upsertions: upsertions.slice(0, 1) });
     const all = [...lines, ...shown].join('\n');
     expect(lines.length).toBeGreaterThan(5);
     expect(all).toContain('Failed authentication');
     expect(all).not.toMatch(/hidden-/);
+    expect(levels).toContain('trace');
+    for (const line of [...startKey.split('\n'), ...replaced.split('\n')].filter((each) =>
+      /^[\w+/=]{20,}$/.test(each),
+    )) {
+      expect(all).not.toContain(line);
+    }
     const bytes = [salt, ...salted.map(({ saltedPassword }) => saltedPassword), made.hmac];
     for (const secret of bytes.flatMap((each) => [each.toString('base64'), each.toString('hex')])) {
       if (secret !== '') expect(all).not.toContain(secret);
