@@ -1,17 +1,40 @@
 /** A short form of `pnpm faults frames`. */
 import { expect, it } from 'vitest';
-import { floodFrames } from './hostile/frame-flood.ts';
+import { type FrameFloodReport, faultsOf, floodFrames } from './hostile/frame-flood.ts';
+import { canMeasureProcesses } from './spawned-broker.ts';
 
 it('a secured broker lives through mutated frames before logins and after, and serves who is honest', async () => {
   const report = await floodFrames({ frames: 1_500, seed: 7, quietMs: 0, print: () => {} });
-  expect(report).toMatchObject({ isAlive: true, exitCode: 0, flooded: { failed: [] } });
+  expect(report).toMatchObject({ isAlive: true, exitCode: 0, isFlat: true, flooded: { failed: [] } });
   expect(report.frames).toBeGreaterThanOrEqual(1_500);
   expect(report.flooded.answers).toBeGreaterThan(0);
+  if (canMeasureProcesses) expect(report.rssMib.length).toBeGreaterThan(1);
 }, 60_000);
+
+it('a flood is judged by whether the broker lived, stayed small, and kept the honest client waiting no longer than it must', () => {
+  const honest = { answers: 100, failed: [], p50Ms: 10, p99Ms: 40, longestMs: 50 };
+  const right: FrameFloodReport = {
+    ...{ frames: 1, kinds: {}, misunderstood: 0, connections: 1, seconds: 1, isAlive: true, exitCode: 0 },
+    ...{ rssMib: [100, 100], growthBytes: 0, isFlat: true, quiet: honest, flooded: { ...honest, p99Ms: 800 } },
+  };
+  const faultsWith = (changes: Partial<FrameFloodReport>): string[] => faultsOf({ ...right, ...changes });
+  expect(faultsWith({})).toEqual([]);
+  expect(faultsWith({ flooded: { ...honest, p99Ms: 801 } })).toEqual([
+    expect.stringContaining('20.0 times that alone'),
+  ]);
+  // A machine that was idle before makes no multiple of a few milliseconds.
+  const idle = { ...honest, p99Ms: 1 };
+  expect(faultsWith({ quiet: idle, flooded: { ...honest, p99Ms: 500 } })).toEqual([]);
+  expect(faultsWith({ quiet: idle, flooded: { ...honest, p99Ms: 501 } })).toHaveLength(1);
+  expect(faultsWith({ isFlat: false, growthBytes: 2 ** 28 })).toEqual([expect.stringContaining('grew by 256 MiB')]);
+  expect(faultsWith({ flooded: { ...honest, failed: ['x'] } })).toEqual(['the honest client failed 1 times']);
+  expect(faultsWith({ flooded: { ...honest, answers: 0 } })).toEqual(['the honest client had no answer']);
+  expect(faultsWith({ isAlive: false, exitCode: 1, misunderstood: 2 })).toHaveLength(3);
+});
 
 it('a secured broker lives through mutated messages of every login, and of TLS, and lets in who is honest', async () => {
   const report = await floodFrames({ frames: 300, seed: 7, quietMs: 0, isBeforeLogin: true, print: () => {} });
-  expect(report).toMatchObject({ isAlive: true, exitCode: 0, misunderstood: 0, flooded: { failed: [] } });
+  expect(report).toMatchObject({ isAlive: true, exitCode: 0, isFlat: true, misunderstood: 0, flooded: { failed: [] } });
   // What was read of each kind is what this is for.
   const tokens = [
     'PLAIN token',

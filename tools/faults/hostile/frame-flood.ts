@@ -26,6 +26,11 @@ const FRAMES_AFTER_LOGIN = 200;
 /** Over and above a broker that has seen a part of it. */
 const GROWTH_BYTES_MAX = 128 * MIB;
 
+/** How many times longer the honest client may wait beside the flood; the attackers share the broker's machine, which does most of it. */
+const P99_RATIO_MAX = 20;
+/** Whoever waited for less than this alone is taken to have waited so long: on an idle machine a few milliseconds would be a multiple. */
+const P99_MS_MIN = 25;
+
 /** What a flood has done. */
 export interface FrameFloodReport {
   /** Sent, or with `isBeforeLogin` answered or closed upon. */
@@ -45,6 +50,26 @@ export interface FrameFloodReport {
   readonly isFlat: boolean;
   readonly quiet: HonestReport;
   readonly flooded: HonestReport;
+}
+
+/** How many times longer than alone the honest client's slowest hundredth took beside the flood. */
+export function p99Ratio({ quiet, flooded }: Pick<FrameFloodReport, 'quiet' | 'flooded'>): number {
+  return flooded.p99Ms / Math.max(quiet.p99Ms, P99_MS_MIN);
+}
+
+/** What was not as it must be; none where all was. */
+export function faultsOf(report: FrameFloodReport): string[] {
+  const { isAlive, exitCode, isFlat, growthBytes, flooded, misunderstood } = report;
+  const ratio = p99Ratio(report);
+  return [
+    ...(isAlive ? [] : ['the broker died']),
+    ...(exitCode === 0 ? [] : [`the broker ended with ${exitCode}`]),
+    ...(isFlat ? [] : [`its memory grew by ${Math.round(growthBytes / MIB)} MiB in the second half`]),
+    ...(flooded.failed.length === 0 ? [] : [`the honest client failed ${flooded.failed.length} times`]),
+    ...(flooded.answers > 0 ? [] : ['the honest client had no answer']),
+    ...(misunderstood === 0 ? [] : [`${misunderstood} messages that were right were refused`]),
+    ...(ratio <= P99_RATIO_MAX ? [] : [`the honest client's p99 was ${ratio.toFixed(1)} times that alone`]),
+  ];
 }
 
 /** Sends so many hostile frames to a secured broker of its own. */
