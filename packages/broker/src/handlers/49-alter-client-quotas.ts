@@ -9,7 +9,7 @@ import { AlterClientQuotas, type AlterClientQuotasRequestEntry, ErrorCode } from
 import { ENTITY_TYPES, type QuotaEntity, quotasFor, quotaText } from '../quotas/quota-entity.ts';
 import type { QuotaChange } from '../quotas/quota-rules.ts';
 import { type ApiError, apiError, NO_ERROR } from '../shared/api-error.ts';
-import { CLUSTER } from '../shared/authorization.ts';
+import { CLUSTER, inWords } from '../shared/authorization.ts';
 import { isAddress } from '../shared/hosts.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
 import { defineHandler, type RequestContext } from './handler.ts';
@@ -18,7 +18,8 @@ export const alterClientQuotas = defineHandler(
   AlterClientQuotas,
   { minVersion: 0, maxVersion: 1 },
   async ({ entries, validateOnly }, context) => {
-    const refusal = context.authorize('AlterConfigs', CLUSTER);
+    const refused = context.authorize('AlterConfigs', CLUSTER);
+    const refusal = refused && apiError(refused.errorCode, inWords(refused));
     const results = [];
     for (const entry of entries) {
       const rest = context.pause();

@@ -59,6 +59,20 @@ export function listLengths(value: unknown, path = '', into: Record<string, numb
   return into;
 }
 
+/** The texts for people that an answer has, by their paths. */
+export function textsOf(value: unknown, path = '', into: Record<string, string> = {}): Record<string, string> {
+  for (const [field, each] of Object.entries(value as Record<string, unknown>)) {
+    const at = path === '' ? field : `${path}.${field}`;
+    if (typeof each === 'string' && /[mM]essage$/.test(field) && each !== '') into[at] = each;
+    if (!Array.isArray(each)) continue;
+    for (const [index, element] of each.entries()) {
+      if (typeof element !== 'object' || element === null || Buffer.isBuffer(element)) continue;
+      textsOf(element, `${at}[${labelOf(element as Record<string, unknown>, index)}]`, into);
+    }
+  }
+  return into;
+}
+
 /** Where an answer leaves a name out, which tells nobody what an id stands for. */
 export function withoutNames(value: unknown, path = '', into = new Set<string>()): ReadonlySet<string> {
   for (const [field, each] of Object.entries(value as Record<string, unknown>)) {

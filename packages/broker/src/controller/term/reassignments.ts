@@ -151,7 +151,9 @@ export class Reassignments {
       if (settled !== NO_ERROR) return settled;
     }
     if (request.replicas === null) {
-      if (!partition.isReassigning) return apiError(ErrorCode.NO_REASSIGNMENT_IN_PROGRESS);
+      if (!partition.isReassigning) {
+        return apiError(ErrorCode.NO_REASSIGNMENT_IN_PROGRESS, 'No partition reassignment is in progress.');
+      }
       const unreachable = partition.originReplicas.filter((replica) => !context.isLive(replica));
       if (unreachable.length === partition.originReplicas.length) {
         return apiError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, 'None of the replicas to go back to is live.');
