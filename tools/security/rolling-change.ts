@@ -26,6 +26,11 @@ const READ_MS_MAX = 60_000;
 /** How long writers go on between two changes. */
 const BETWEEN_MS = 500;
 
+/** The errors of those who are refused: by rules, as untrusted, and at their login. */
+const NOT_ALLOWED = 'KAFKA_TOPIC_AUTHORIZATION_FAILED';
+const NOT_TRUSTED = 'KAFKA_INVALID_REQUEST';
+const NOT_KNOWN = 'NETWORK_AUTHENTICATION_FAILED';
+
 const OPEN: Phase = { name: 'open', listeners: ['plain'], between: 'plain' };
 const BESIDE: Phase = { name: 'a secured listener beside it', listeners: ['plain', 'secure'], between: 'plain' };
 const OVER_IT: Phase = { name: 'brokers speak over it', listeners: ['plain', 'secure'], between: 'secure' };
@@ -50,6 +55,8 @@ export interface RollingReport {
   readonly lost: number;
   /** What was let in, and should not have been. */
   readonly letIn: readonly string[];
+  /** What failed for another reason than that it was refused, and so says nothing of whether it would have been. */
+  readonly unclear: readonly string[];
   readonly seconds: number;
 }
 
@@ -102,6 +109,7 @@ class RollingChange {
   readonly #user = new ChangingUser();
   readonly #writers: Writer[] = [];
   readonly #letIn: string[] = [];
+  readonly #unclear: string[] = [];
 
   constructor(cluster: RollingCluster, print: (line: string) => void, betweenMs: number) {
     this.#cluster = cluster;
@@ -128,7 +136,7 @@ class RollingChange {
     await this.#roll(ASKED);
     await this.#makeRules();
     await this.#roll(DEMANDED);
-    await this.#refuses('somebody under no rule', async () => {
+    await this.#refuses('somebody under no rule', NOT_ALLOWED, async () => {
       await using stranger = new Producer(await this.#stranger());
       await stranger.send({ topic: TOPIC, value: 'not allowed' });
     });
@@ -138,18 +146,18 @@ class RollingChange {
   async changeSecrets(): Promise<void> {
     const cluster = this.#cluster;
     await cluster.changeAuthority(this.#print);
-    await this.#refuses('a certificate of the authority that was', () => cluster.showFirst());
+    await this.#refuses('a certificate of the authority that was', NOT_TRUSTED, () => cluster.showFirst());
     const before = this.#user.password();
     await using admin = new Admin(cluster.administrator(DEMANDED));
     await this.#user.change(admin, 'a new client-pw');
     this.#print('the client has a new password');
-    await this.#refuses('the old password of the client', async () => {
+    await this.#refuses('the old password of the client', NOT_KNOWN, async () => {
       await using late = new Admin(cluster.client('secure', { username: this.#user.username, password: () => before }));
       await late.listTopics();
     });
     await this.#roll(NEW_LOGIN);
     await this.#roll(NEW_ALONE);
-    await this.#refuses('the old password of the brokers', async () => {
+    await this.#refuses('the old password of the brokers', NOT_KNOWN, async () => {
       const sasl = { mechanism: 'PLAIN', username: 'broker', password: 'broker-pw' } as const;
       await using late = new Admin({ ...cluster.client('secure'), sasl });
       await late.listTopics();
@@ -168,6 +176,7 @@ class RollingChange {
       longestMs: Math.max(...writers.map(({ longestMs }) => longestMs)),
       lost: writers.flatMap(({ acknowledged }) => acknowledged).filter((value) => !values.has(value)).length,
       letIn: this.#letIn,
+      unclear: this.#unclear,
     };
   }
 
@@ -205,13 +214,16 @@ class RollingChange {
     return this.#cluster.client('secure', { username: 'stranger', password: () => 'stranger-pw' });
   }
 
-  async #refuses(who: string, act: () => Promise<void>): Promise<void> {
+  async #refuses(who: string, code: string, act: () => Promise<void>): Promise<void> {
     try {
       await act();
       this.#letIn.push(who);
       this.#print(`LET IN: ${who}`);
     } catch (error) {
-      this.#print(`refused: ${who}: ${error instanceof Error ? error.message : String(error)}`);
+      const told = error instanceof Error ? error : new Error(String(error));
+      const found = (told as { readonly code?: unknown }).code;
+      if (found !== code) this.#unclear.push(`${who}: ${String(found)} instead of ${code}: ${told.message}`);
+      this.#print(`${found === code ? 'refused' : 'UNCLEAR'}: ${who}: ${told.message}`);
     }
   }
 }
