@@ -30,7 +30,7 @@ export {
 export { apiByKey, dataMessages } from './generated/apis.ts';
 export * from './generated/index.ts';
 export type { AnyApi, AnyMessage, Api, Message } from './message.ts';
-export { REQUEST_DECODED_BYTES_MAX, Reader } from './reader.ts';
+export { REQUEST_DECODED_BYTES_MAX, Reader, requestDecodedBytesMax } from './reader.ts';
 export { uuidFromBytes, uuidToBytes, ZERO_UUID } from './uuid.ts';
 export { decodeVersioned, encodeVersioned, versionOf } from './versioned.ts';
 export { Writer } from './writer.ts';

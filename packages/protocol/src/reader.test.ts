@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProtocolError } from './errors.ts';
+import { encodeRequest } from './frames.ts';
+import { DescribeConfigs, DescribeGroups, ListOffsets, Metadata, OffsetFetch } from './generated/index.ts';
+import type { AnyApi } from './message.ts';
 import { REQUEST_DECODED_BYTES_MAX, Reader } from './reader.ts';
 import { ZERO_UUID } from './uuid.ts';
 
@@ -215,37 +218,69 @@ describe('the request of a stranger', () => {
     expect(tagged.int8()).toBe(42);
   });
 
-  it('may take 4 MiB of memory whatever its length, in arrays of arrays too', () => {
-    const frame = Buffer.alloc(4 + 1024);
-    frame.writeInt32BE(1024);
-    expect(Reader.ofRequest(frame, 0).arrayLength(false, 1, 4096)).toBe(1024);
-    expect(codeOf(() => Reader.ofRequest(frame, 0).arrayLength(false, 1, 4097))).toBe('PROTOCOL_DECODED_TOO_LARGE');
+  it('may take 64 KiB of memory and 18 times its bytes, in arrays of arrays too', () => {
+    const frame = Buffer.alloc(1024);
+    frame.writeInt32BE(1000);
+    expect(Reader.ofRequest(frame, 0).arrayLength(false, 1, 83)).toBe(1000);
+    expect(codeOf(() => Reader.ofRequest(frame, 0).arrayLength(false, 1, 84))).toBe('PROTOCOL_DECODED_TOO_LARGE');
     const twice = Buffer.concat([frame.subarray(0, 4), frame]);
     const reader = Reader.ofRequest(twice, 0);
-    reader.arrayLength(false, 1, 4000);
-    expect(codeOf(() => reader.arrayLength(false, 1, 4000))).toBe('PROTOCOL_DECODED_TOO_LARGE');
+    reader.arrayLength(false, 1, 80);
+    expect(codeOf(() => reader.arrayLength(false, 1, 80))).toBe('PROTOCOL_DECODED_TOO_LARGE');
   });
 
-  it('may take more memory the more bytes it has, up to a bound', () => {
-    const lengthOf = (bytes: number): Reader => {
-      const frame = Buffer.alloc(bytes);
-      frame.writeInt32BE(1000);
-      return Reader.ofRequest(frame, 0);
+  it.each([
+    [100_000, 65_536 + 1_800_000],
+    [2 ** 20, 65_536 + 13 * 2 ** 20],
+    [3_000_000, 65_536 + 24_000_000],
+    [10_000_000, REQUEST_DECODED_BYTES_MAX],
+  ])('of %d bytes may take %d of memory', (bytes, most) => {
+    const frame = Buffer.alloc(bytes);
+    frame.writeInt32BE(1);
+    expect(Reader.ofRequest(frame, 0).arrayLength(false, 1, most)).toBe(1);
+    expect(codeOf(() => Reader.ofRequest(frame, 0).arrayLength(false, 1, most + 1))).toBe('PROTOCOL_DECODED_TOO_LARGE');
+  });
+
+  it.each([100, 600, 2000, 10_000, 100_000])('has room for %d of the shortest names that people give', (count) => {
+    const names = (letter: string): string[] => Array.from({ length: count }, (_, at) => `${letter}${at}`);
+    const taken = <T extends AnyApi>(api: T, version: number, body: object): unknown => {
+      const frame = Buffer.concat(encodeRequest(api, version, { correlationId: 1, clientId: '' }, body));
+      return api.request.decode(Reader.ofRequest(frame, version >= api.flexibleSince ? 15 : 14), version);
     };
-    const eightMegabytes = 8 * 1024;
-    expect(codeOf(() => lengthOf(1_000_000).arrayLength(false, 1, eightMegabytes))).toBe('PROTOCOL_DECODED_TOO_LARGE');
-    expect(lengthOf(1_100_000).arrayLength(false, 1, eightMegabytes)).toBe(1000);
-    const beyond = REQUEST_DECODED_BYTES_MAX / 1000 + 1;
-    expect(codeOf(() => lengthOf(10_000_000).arrayLength(false, 1, beyond))).toBe('PROTOCOL_DECODED_TOO_LARGE');
+    const topics = names('t');
+    for (const version of [1, 8, 9]) {
+      const auto = version < 4 ? {} : { allowAutoTopicCreation: false };
+      const body = { topics: topics.map((name) => ({ name })), ...auto };
+      expect(taken(Metadata, version, body)).toHaveProperty('topics.length', count);
+    }
+    expect(taken(DescribeGroups, 5, { groups: names('g') })).toHaveProperty('groups.length', count);
+    // Of other things nobody asks for as many at once.
+    if (count > 10_000) return;
+    const fetched = {
+      groupId: 'g',
+      topics: topics.map((name) => ({ name, partitionIndexes: [0] })),
+      requireStable: true,
+    };
+    expect(taken(OffsetFetch, 7, fetched)).toHaveProperty('topics.length', count);
+    const resources = topics.map((resourceName) => ({ resourceType: 2, resourceName, configurationKeys: null }));
+    expect(taken(DescribeConfigs, 4, { resources })).toHaveProperty('resources.length', count);
+    const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -1 }];
+    const listed = { replicaId: -1, isolationLevel: 0, topics: topics.map((name) => ({ name, partitions })) };
+    expect(taken(ListOffsets, 7, listed)).toHaveProperty('topics.length', count);
+  });
+
+  it('has no room for as many empty names as its bytes hold', () => {
+    const body = { topics: Array.from({ length: 33_000 }, () => ({ name: '' })), allowAutoTopicCreation: false };
+    const frame = Buffer.concat(encodeRequest(Metadata, 9, { correlationId: 1, clientId: '' }, body));
+    expect(codeOf(() => Metadata.request.decode(Reader.ofRequest(frame, 15), 9))).toBe('PROTOCOL_DECODED_TOO_LARGE');
   });
 
   it('may have no more tagged fields than its memory holds', () => {
     const frame = Buffer.alloc(100_003);
-    frame.set([0xd0, 0x86, 0x03]);
+    frame.set([0xa0, 0x9c, 0x01]);
     expect(codeOf(() => Reader.ofRequest(frame, 0).unknownTags())).toBe('no error');
-    const more = Buffer.alloc(200_003);
-    more.set([0xa0, 0x8d, 0x06]);
-    expect(codeOf(() => Reader.ofRequest(more, 0).unknownTags())).toBe('PROTOCOL_DECODED_TOO_LARGE');
+    frame.set([0xd0, 0x86, 0x03]);
+    expect(codeOf(() => Reader.ofRequest(frame, 0).unknownTags())).toBe('PROTOCOL_DECODED_TOO_LARGE');
     expect(new Reader(frame).unknownTags()).toHaveLength(50_000);
   });
 });

@@ -18,10 +18,23 @@ const SKIPPED_TAG_BYTES = 64;
 
 /** The most memory that one request's decoded form may take beside its bytes: 32 MiB, some 300,000 partitions. */
 export const REQUEST_DECODED_BYTES_MAX: number = 32 * 1024 * 1024;
-/** As much every request may take, however short it is: 4 MiB. */
-const REQUEST_DECODED_BYTES_MIN = 4 * 1024 * 1024;
-/** A longer request's decoded form may take so many times its bytes. */
-const REQUEST_DECODED_FACTOR = 8;
+/** As much every request may take beside what its bytes let it, however short it is. */
+const REQUEST_DECODED_BYTES_MIN = 64 * 1024;
+/** A request's decoded form may take so many times its bytes: what thousands of the shortest names take that people give. */
+const REQUEST_DECODED_FACTOR = 18;
+/** So many times only up to this much in all, which 100,000 topics take that somebody asks for; a longer request has names to match. */
+const REQUEST_DECODED_BYTES_DENSE_MAX = 13 * 1024 * 1024;
+const LONG_REQUEST_DECODED_FACTOR = 8;
+
+/** About how much memory the decoded form of a request may take beside its bytes, by how many those are. */
+export function requestDecodedBytesMax(
+  frameBytes: number,
+  decodedBytesMax: number = REQUEST_DECODED_BYTES_MAX,
+): number {
+  const dense = Math.min(frameBytes * REQUEST_DECODED_FACTOR, REQUEST_DECODED_BYTES_DENSE_MAX);
+  const proportional = Math.max(dense, frameBytes * LONG_REQUEST_DECODED_FACTOR);
+  return Math.min(REQUEST_DECODED_BYTES_MIN + proportional, decodedBytesMax);
+}
 
 /**
  * Reads the protocol's primitive types from a buffer, front to back.
@@ -52,7 +65,8 @@ export class Reader {
   /**
    * Reads the body of a request that a client sent, whoever it is:
    *
-   * - Its decoded form may take 8 times the frame's bytes, at least 4 MiB and at most `decodedBytesMax`.
+   * - Its decoded form may take 64 KiB and 18 times the frame's bytes, of that 13 MiB or 8 times the bytes, and at most
+   *   `decodedBytesMax`.
    * - Text that is not UTF-8 is refused. What the engine makes of it takes up to three times the bytes, and could be stored but
    *   never written again.
    * - At most 64 of its strings may have more than 16,383 characters, for what tells names apart takes quadratic time with those.
@@ -61,8 +75,7 @@ export class Reader {
    *   partition an error and not the connection. Whoever stores such a value must check it.
    */
   static ofRequest(frame: Buffer, bodyOffset: number, decodedBytesMax: number = REQUEST_DECODED_BYTES_MAX): Reader {
-    const proportional = Math.max(frame.length * REQUEST_DECODED_FACTOR, REQUEST_DECODED_BYTES_MIN);
-    return new Reader(frame, bodyOffset, frame.length, Math.min(proportional, decodedBytesMax));
+    return new Reader(frame, bodyOffset, frame.length, requestDecodedBytesMax(frame.length, decodedBytesMax));
   }
 
   /** How many bytes are left. */

@@ -2,7 +2,7 @@
  * For every API that is served, requests with as many elements as fit in one of its arrays: made from the definitions, so that no
  * array is forgotten and a new API is attacked without a word here.
  */
-import { type AnyApi, encodeRequest, REQUEST_DECODED_BYTES_MAX, Reader } from '@millrace/protocol';
+import { type AnyApi, encodeRequest, Reader, requestDecodedBytesMax } from '@millrace/protocol';
 import type { FieldDefinition, MessageDefinition } from '../../../packages/protocol/definitions/dsl.ts';
 import * as definitions from '../../../packages/protocol/definitions/index.ts';
 import { includes, intersect, isEmpty, parseRange } from '../../codegen/versions.ts';
@@ -91,9 +91,12 @@ function oversized(name: string, size: Size, template: Template): OversizedReque
 
 function elementsFor(size: Size, { element, decodedBytesEach }: Template): number {
   if (size !== 'most taken') return Math.floor(((size === '1 MiB' ? 1 : 95) * MIB) / element.length);
-  // As in Reader.ofRequest: 8 times the bytes, at least 4 MiB, at most the bound; with some room for what is around it.
-  const isDense = decodedBytesEach > 8 * element.length;
-  return Math.floor(((isDense ? 4 * MIB : REQUEST_DECODED_BYTES_MAX) - 4096) / decodedBytesEach);
+  // The most that fit, with some room for what is around them.
+  const fits = (count: number): boolean =>
+    count * decodedBytesEach + 4096 <= requestDecodedBytesMax(count * element.length);
+  let most = 0;
+  for (let step = 2 ** 24; step >= 1; step /= 2) if (fits(most + step)) most += step;
+  return most;
 }
 
 function frameOf({ flexible, head, element, tail, distinct }: Template, elements: number): Buffer {
