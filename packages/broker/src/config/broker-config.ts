@@ -311,13 +311,13 @@ function checkTogether(config: BrokerConfig, report: Report): void {
 }
 
 /** Who has failed to log in would be gone before he is told, and could try again without having waited. */
-function checkFailureDelay({ connectionsMaxIdleMs, listenerSecurity, ...config }: BrokerConfig, report: Report): void {
+function checkFailureDelay({ connectionsMaxIdleMs, listenerSecurity, properties }: BrokerConfig, report: Report): void {
   const name = 'connection.failed.authentication.delay.ms';
   if (connectionsMaxIdleMs < 0) return;
   const ofListeners = [...listenerSecurity.values()].flatMap(({ sasl }) =>
     sasl === undefined ? [] : sasl.failureDelayMs,
   );
-  const delayMs = Math.max(config.connectionFailedAuthenticationDelayMs, ...ofListeners);
+  const delayMs = Math.max(Number(properties[name] ?? brokerConfigTable[name]?.defaultValue), ...ofListeners);
   if (delayMs < connectionsMaxIdleMs) return;
   report(
     name,

@@ -50,8 +50,9 @@ function tokenRisks({ name, host }: ListenerEndpoint, tokens: Tokens): Risk[] {
     const message = `OAUTHBEARER on the listener ${name} takes tokens ${takes}: ${setting} is not set.`;
     risks.push({ name: setting, message });
   };
-  if (tokens.issuer === undefined)
+  if (tokens.issuer === undefined) {
     risk('sasl.oauthbearer.expected.issuer', 'of every issuer whose signature its keys fit');
+  }
   if (tokens.audience.length === 0) {
     risk('sasl.oauthbearer.expected.audience', 'that the provider has given somebody for another service');
   }

@@ -267,8 +267,9 @@ export function textDifferences({ key, api }: RecordedRequest, kafka: RightsAnsw
     const known = TEXT_DIFFERENCES.find(
       (each) => each.key === key && each.path.test(path) && each.kafka.test(said) && each.here.test(says),
     );
-    if (known === undefined)
+    if (known === undefined) {
       return [`${key} ${api} ${path} | Kafka says ${JSON.stringify(said)} | here ${JSON.stringify(says)}`];
+    }
     usedDifferences.add(known);
     return [];
   });
