@@ -117,15 +117,60 @@ function everythingOf(value: unknown): string {
   return inspect(value, { depth: null, showHidden: true, getters: true, maxArrayLength: null, maxStringLength: null });
 }
 
+/** The broker's id, from an answer that tells of rights as well, which is traced. */
+async function tracedBrokerId(connection: Connection): Promise<string> {
+  const asked = { topics: [], includeClusterAuthorizedOperations: true };
+  const { brokers } = await connection.send(Metadata, 9, asked);
+  return String(brokers[0]?.nodeId);
+}
+
+/** Answers to who sets secrets of a certificate while the broker runs, rightly and wrongly. */
+async function changedSecrets(connection: Connection, brokerId: string, replaced: string): Promise<string[]> {
+  const answers: string[] = [];
+  for (const [key, password] of [
+    [replaced, 'hidden-later'],
+    [replaced, 'hidden-mistake'],
+    ['-----BEGIN hidden-rubbish-----', 'hidden-later'],
+  ] as const) {
+    const values = { 'ssl.keystore.key': key, 'ssl.key.password': password };
+    const configs = Object.entries(values).map(([name, value]) => ({
+      name: `listener.name.tls.${name}`,
+      configOperation: SET,
+      value,
+    }));
+    const resources = [{ resourceType: BROKER, resourceName: brokerId, configs }];
+    const answer = await connection.send(IncrementalAlterConfigs, 1, { resources, validateOnly: false });
+    expect(answer.responses[0]?.errorCode === 0).toBe(password === 'hidden-later' && key === replaced);
+    answers.push(everythingOf(answer));
+  }
+  return answers;
+}
+
+/** All that the broker tells of its own settings and of those of all brokers. */
+async function descriptions(connection: Connection, brokerId: string): Promise<string[]> {
+  const told: string[] = [];
+  for (const resourceName of [brokerId, '']) {
+    const resources = [{ resourceType: BROKER, resourceName, configurationKeys: null }];
+    const all = { resources, includeSynonyms: true, includeDocumentation: true };
+    const described = await connection.send(DescribeConfigs, 4, all);
+    expect(described.results).toMatchObject([{ errorCode: 0 }]);
+    if (resourceName !== '') {
+      const names = ['password.encoder.secret', 'listener.name.tls.ssl.key.password'];
+      const secrets = described.results[0]?.configs.filter(({ name }) => names.includes(name));
+      expect(secrets).toMatchObject(names.map(() => ({ value: null, isSensitive: true })));
+    }
+    told.push(everythingOf(described));
+  }
+  return told;
+}
+
 const admin = (): Promise<Connection> => connect({ mechanism: 'PLAIN', username: 'admin', password: 'hidden-plain' });
 
 describe('what nobody may read', () => {
   it('is in no line of any level, whoever logs in by whatever, rightly or wrongly (CVE-2026-33558), and in no error, metric or title', async () => {
     const shown: string[] = [];
     const asAdmin = await admin();
-    // What somebody may do is traced when it is told to him.
-    const { brokers } = await asAdmin.send(Metadata, 9, { topics: [], includeClusterAuthorizedOperations: true });
-    const brokerId = String(brokers[0]?.nodeId);
+    const brokerId = await tracedBrokerId(asAdmin);
     const salt = Buffer.from('hidden-salt-of-carol');
     const salted = ([1, 2] as const).map((mechanism) => {
       const hash = mechanism === 1 ? 'sha256' : 'sha512';
@@ -171,36 +216,8 @@ describe('what nobody may read', () => {
     const metrics = await (await fetch(`http://127.0.0.1:${broker.httpPort}/metrics`)).text();
     expect(metrics).toMatch(/failed_authentication/);
     shown.push(metrics);
-    // Secrets of certificates that are set while it runs, rightly and wrongly, and what a description of the broker says then.
     const replaced = lockedKey('hidden-later');
-    for (const [key, password] of [
-      [replaced, 'hidden-later'],
-      [replaced, 'hidden-mistake'],
-      ['-----BEGIN hidden-rubbish-----', 'hidden-later'],
-    ] as const) {
-      const values = { 'ssl.keystore.key': key, 'ssl.key.password': password };
-      const configs = Object.entries(values).map(([name, value]) => ({
-        name: `listener.name.tls.${name}`,
-        configOperation: SET,
-        value,
-      }));
-      const resources = [{ resourceType: BROKER, resourceName: brokerId, configs }];
-      const answer = await asAdmin.send(IncrementalAlterConfigs, 1, { resources, validateOnly: false });
-      expect(answer.responses[0]?.errorCode === 0).toBe(password === 'hidden-later' && key === replaced);
-      shown.push(everythingOf(answer));
-    }
-    for (const resourceName of [brokerId, '']) {
-      const resources = [{ resourceType: BROKER, resourceName, configurationKeys: null }];
-      const all = { resources, includeSynonyms: true, includeDocumentation: true };
-      const described = await asAdmin.send(DescribeConfigs, 4, all);
-      expect(described.results).toMatchObject([{ errorCode: 0 }]);
-      if (resourceName !== '') {
-        const names = ['password.encoder.secret', 'listener.name.tls.ssl.key.password'];
-        const secrets = described.results[0]?.configs.filter(({ name }) => names.includes(name));
-        expect(secrets).toMatchObject(names.map(() => ({ value: null, isSensitive: true })));
-      }
-      shown.push(everythingOf(described));
-    }
+    shown.push(...(await changedSecrets(asAdmin, brokerId, replaced)), ...(await descriptions(asAdmin, brokerId)));
     // Somebody who may not, and requests that are refused with what was sent in them.
     await asCarol.send(AlterUserScramCredentials, 0, { deletions: [], upsertions: upsertions.slice(0, 1) });
     const all = [...lines, ...shown].join('\n');
