@@ -82,10 +82,11 @@ async function openEnsemble(
   socketPath: string | undefined,
 ): Promise<MetadataEngine> {
   if (socketPath === undefined) logger.info({ connect }, `Connecting to ZooKeeper at ${connect}`);
+  const onNotice = (message: string, err?: unknown): void => logger.warn({ err }, message);
   const store = await ZooKeeperMetadataStore.open({
-    ...(await zooKeeperOptions(config, login, (path) => readFile(path))),
+    ...(await zooKeeperOptions(config, login, (path) => readFile(path), onNotice)),
     connect,
-    onNotice: (message, err) => logger.warn({ err }, message),
+    onNotice,
     ...(socketPath === undefined
       ? {}
       : { connectTransport: connectSocket({ socketPath }), serverName: LOCAL_METADATA }),

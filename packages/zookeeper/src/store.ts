@@ -65,7 +65,7 @@ export interface ZooKeeperMetadataOptions {
   readonly rightsOf?: (path: string) => NodeRights;
   /** How many requests may be under way at a time. Default 1000. */
   readonly inFlightMax?: number;
-  /** TLS towards the servers. Default: none. */
+  /** TLS towards the servers; a function is asked at each connection, so that certificates may change. Default: none. */
   readonly tls?: SocketOptions['tls'];
   /** Told of servers that cannot be reached and of sessions that end, in a sentence. */
   readonly onNotice?: (message: string, error?: unknown) => void;

@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import type { BrokerConfig } from '@millrace/broker';
 import type { NodeRights, SaslLogin, ZooKeeperMetadataOptions } from '@millrace/zookeeper';
 import { StartError } from '../start-error.ts';
@@ -28,6 +30,7 @@ export async function zooKeeperOptions(
   config: BrokerConfig,
   login: ZooKeeperLogin,
   read: Read,
+  onNotice: (message: string, error: unknown) => void = () => {},
 ): Promise<Omit<ZooKeeperMetadataOptions, 'connect'>> {
   const tls = config.zookeeperSslClientEnable ? await tlsOptions(config, read) : undefined;
   const hasCertificate = tls?.cert !== undefined || tls?.pfx !== undefined;
@@ -45,7 +48,7 @@ export async function zooKeeperOptions(
     rightsOf: config.zookeeperSetAcl ? securedRights : () => 'open',
     ...(digest === undefined ? {} : { digest }),
     ...(loginConfig === undefined ? {} : { sasl: await readLogin(loginConfig, read) }),
-    ...(tls === undefined ? {} : { tls }),
+    ...(tls === undefined ? {} : { tls: rereading(tls, () => tlsOptions(config, read), onNotice) }),
   };
 }
 
@@ -62,7 +65,28 @@ function securedRights(path: string): NodeRights {
   return SENSITIVE.some((each) => path.startsWith(each)) ? 'closed' : 'readable';
 }
 
-type TlsOptions = NonNullable<ZooKeeperMetadataOptions['tls']>;
+/** Files that are replaced count from the next connection on. While they cannot be read, what was read before does. */
+function rereading(
+  first: TlsOptions,
+  readAgain: () => Promise<TlsOptions>,
+  onNotice: (message: string, error: unknown) => void,
+): () => Promise<TlsOptions> {
+  let last = first;
+  return async () => {
+    try {
+      const read = await readAgain();
+      // Both refuse what is no certificate: a file may be written just now.
+      createSecureContext(read);
+      for (const authority of [read.ca ?? []].flat()) new X509Certificate(authority);
+      last = read;
+    } catch (error) {
+      onNotice('The certificates for ZooKeeper cannot be read; those that were read before hold on', error);
+    }
+    return last;
+  };
+}
+
+type TlsOptions = Exclude<NonNullable<ZooKeeperMetadataOptions['tls']>, (...none: never[]) => unknown>;
 
 const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 
