@@ -274,7 +274,7 @@ describe('a producer beyond its bytes', () => {
     await alter({ user: 'carol' }, { producer_byte_rate: 0 });
     const inTurns = vi.spyOn(Produce.response as Required<typeof Produce.response>, 'encodeInTurns');
     const topicData = Array.from({ length: 2001 }, (_, n) => ({
-      name: `t${n}`,
+      name: `topic-${n}`,
       partitionData: [{ index: 0, records: null }],
     }));
     const answer = await client.ask(Produce, version, { transactionalId: null, acks: 1, timeoutMs: 1000, topicData });
