@@ -1,21 +1,20 @@
 import type { Logger, TlsSettings } from '@millrace/client';
 import { type ClusterConnection, createConsole, hashPassword } from '@millrace/console';
 import { masksOf, readUsers } from '../console/access.ts';
+import { type ClustersGiven, clustersOf } from '../console/clusters.ts';
 import { readOidc } from '../console/oidc.ts';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../errors.ts';
 import type { Assignment } from '../parse/values.ts';
 
 /** Options of `millrace console`. */
-export interface ConsoleCommandOptions {
-  readonly cluster?: readonly Assignment[];
+export interface ConsoleCommandOptions extends ClustersGiven {
   readonly port?: number;
   readonly host?: string;
   readonly users?: string;
   readonly oidc?: string;
   readonly allowHost?: readonly string[];
   readonly readOnly?: boolean;
-  readonly schemaRegistry?: string;
   readonly mask?: readonly Assignment[];
 }
 
@@ -94,23 +93,6 @@ function auditTo({ out }: CommandContext): Logger {
   };
   const warn = (fields: object, message: string): void => ('audit' in fields ? note(fields) : out.warn(message));
   return { debug: () => undefined, info: note, warn, error: warn };
-}
-
-/** The clusters that are named, else the one that every command would use. What says how to log in holds for all of them. */
-async function clustersOf(
-  context: CommandContext,
-  { cluster: named = [], schemaRegistry: url }: ConsoleCommandOptions,
-): Promise<Record<string, ClusterConnection>> {
-  const { clientId: _, apiTimeoutMs: __, ...client } = await context.clientOptions();
-  const connection = { ...client, schemaRegistry: url === undefined ? undefined : { url } };
-  for (const [at, [name, servers]] of named.entries()) {
-    if (name === '' || servers === '') throw usageError('`--cluster` takes NAME=HOST:PORT[,...]');
-    if (named.findIndex((each) => each[0] === name) < at) {
-      throw usageError(`There are two clusters of the name ${name}`);
-    }
-  }
-  if (named.length === 0) return { [connection.bootstrapServers.toString()]: connection };
-  return Object.fromEntries(named.map(([name, servers]) => [name, { ...connection, bootstrapServers: servers }]));
 }
 
 function untilStopped(): Promise<void> {

@@ -12,6 +12,11 @@ export function addConsole(program: Command, run: Run): void {
         '`millrace start` serves one for its broker by itself.',
     )
     .option('-c, --cluster <name=host:port,...>', 'a cluster and the name to show it by; may be repeated', assignment)
+    .option(
+      '--cluster-config <name=file>',
+      'client properties for that cluster, with its own login; --command-config is for those without; may be repeated',
+      assignment,
+    )
     .option('-p, --port <port>', 'where to listen; 0 takes a free port (default: 8080)', port)
     .option('--host <address>', 'on which address; beyond this machine it takes --users or --oidc (default: 127.0.0.1)')
     .option(
@@ -39,6 +44,7 @@ export function addConsole(program: Command, run: Run): void {
 Examples:
   millrace console --bootstrap-server localhost:9092
   millrace console --cluster test=test:9092 --cluster live=a:9092,b:9092 --read-only
+  millrace console --cluster test=test:9092 --cluster live=a:9093 --cluster-config live=./live.properties
   millrace console --host 0.0.0.0 --users ./console-users`,
     )
     .action((options: ConsoleCommandOptions) =>
