@@ -9,6 +9,7 @@ import { Producer } from '@millrace/producer';
 import { startCluster } from '@millrace/testing';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { startApacheKafka } from '../kafka/index.ts';
+import { FAULTLESS, Faults } from './faults.ts';
 
 /** What one case works with. */
 interface Desk {
@@ -230,6 +231,8 @@ const CASES: Readonly<Record<string, (desk: Desk) => Promise<void>>> = {
     await button(page, 'Reset offsets').click();
     await page.getByRole('combobox', { name: 'Topic', exact: true }).selectOption('burst');
     await button(page, 'Forget this topic').click();
+    await page.getByRole('dialog').getByRole('textbox').fill('burst');
+    await inDialog(page, 'Forget this topic').click();
     await gone(page);
     const topics = async () => [...new Set((await admin.listGroupOffsets('tellers')).map(({ topic }) => topic))];
     await until(async () => (await topics()).join() === 'shop', 'burst is forgotten');
@@ -329,15 +332,14 @@ async function on(browser: Browser, { bootstrapServers, name }: Place): Promise<
   const origin = `http://localhost:${await served.listen({ port: 0 })}/tried`;
   const page = await browser.newPage({ viewport: { width: 1280, height: 844 }, locale: 'en-US' });
   page.setDefaultTimeout(PATIENCE_MS);
-  const faults: string[] = [];
-  page.on('pageerror', (error) => faults.push(error.message));
-  page.on('console', (line) => line.type() === 'error' && faults.push(line.text()));
+  const faults = new Faults();
+  faults.watch(page);
   const open = async (path: string): Promise<void> => void (await page.goto(`${origin}/${path}`));
   let failed = 0;
   for (const [what, attempt] of Object.entries(CASES)) {
     try {
       await attempt({ page, admin, producer, bootstrapServers, open });
-      deepEqual(faults.splice(0), []);
+      deepEqual(faults.take(), FAULTLESS);
       console.log(`ok      ${name}: ${what}`);
     } catch (error) {
       failed += 1;

@@ -13,6 +13,7 @@ import { Producer } from '@millrace/producer';
 import { startCluster } from '@millrace/testing';
 import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { Faults } from './faults.ts';
 
 const OPTIONS = {
   records: { type: 'string', default: '1000000' },
@@ -185,16 +186,17 @@ async function figures(page: Page, origin: string): Promise<void> {
 
 /** Pictures of each page; how many faults of the page, and of what axe looks for, there were. */
 async function pictures(browser: Browser, origin: string, into: string, pages: readonly string[]): Promise<number> {
-  let faults = 0;
+  let told = 0;
   const tell = (what: string): void => {
-    faults += 1;
+    told += 1;
     console.log(what);
   };
   for (const locale of LOCALES) {
     for (const theme of ['light', 'dark'] as const) {
       const context = await browser.newContext({ colorScheme: theme, locale });
       const page = await context.newPage();
-      page.on('pageerror', (error) => tell(`${page.url()}: ${error.message}`));
+      const faults = new Faults();
+      faults.watch(page);
       for (const [name, [path, there, press]] of Object.entries(PAGES)) {
         if (pages.length > 0 && !pages.includes(name)) continue;
         await page.setViewportSize({ width: WIDTHS.at(-1) ?? 0, height: HEIGHT });
@@ -210,12 +212,15 @@ async function pictures(browser: Browser, origin: string, into: string, pages: r
         }
         await page.evaluate(axe.source);
         const { violations } = await page.evaluate<{ violations: Violation[] }>('axe.run()');
+        if (name === 'missing') faults.provoke(/404 .*\/no-such-topic/);
+        const { unprovoked, missing } = faults.take();
+        for (const fault of [...unprovoked, ...missing]) tell(fault);
         for (const { id, nodes } of violations) tell(`${name}, ${theme}, ${locale}: ${id}: ${nodes[0]?.html}`);
       }
       await context.close();
     }
   }
-  return faults;
+  return told;
 }
 
 /** Fills a cluster, measures, and takes the pictures. */

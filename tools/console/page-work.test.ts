@@ -6,10 +6,11 @@ import { Producer } from '@millrace/producer';
 import { startBroker, startCluster, type TestBroker } from '@millrace/testing';
 import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../../apps/console/src/clusters/cluster.ts';
 import { readRecord } from '../../apps/console/src/messages/read.ts';
 import { has } from '../needs/index.ts';
+import { FAULTLESS, Faults } from './faults.ts';
 import { isElsewhere, openTriedCluster, type TriedCluster } from './tried-cluster.ts';
 
 const KEY = Buffer.from([0, 0xff, 0xfe, 1, 2]);
@@ -23,6 +24,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
   let browser: Browser;
   let origin: string;
   const consoles: Console[] = [];
+  const faults = new Faults();
 
   beforeAll(async () => {
     // Its records are older than what a broker keeps by default.
@@ -57,6 +59,8 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await broker.close();
   });
 
+  afterEach(() => expect(faults.take()).toEqual(FAULTLESS));
+
   async function serve(options: Parameters<typeof createConsole>[0]): Promise<string> {
     const served = await createConsole(options);
     consoles.push(served);
@@ -67,6 +71,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     const { at = origin, ...rest } = options;
     const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 844 }, ...rest });
     const page = await context.newPage();
+    faults.watch(page);
     await page.goto(at + path);
     return page;
   }
@@ -240,6 +245,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
   it('says that a topic is deleted while one looks at it', async () => {
     const page = await open('/local/topics/gone');
     await page.getByText('No message here.').waitFor();
+    faults.provoke(/404 .*\/topics\/gone/);
     await admin.deleteTopics(['gone']);
     await page.getByText('There is no topic gone in local').waitFor(PATIENCE);
     await page.context().close();
@@ -328,6 +334,52 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     },
     120_000,
   );
+
+  it('says of a burst how much of it has left the page, and goes on after a cut with what has come meanwhile', async () => {
+    const { bootstrapServers } = broker;
+    const clusters = { local: { bootstrapServers } };
+    await admin.createTopics([{ topic: 'cut', partitions: 1 }]);
+    const first = await createConsole({ clusters });
+    const port = await first.listen({ port: 0 });
+    const page = await open('/local/topics/cut?live=true', { at: `http://localhost:${port}` });
+    await using producer = new Producer({ bootstrapServers });
+    const send = (from: number, count: number) =>
+      producer.sendBatch(Array.from({ length: count }, (_, n) => ({ topic: 'cut', value: `number ${from + n}` })));
+    let sent = 0;
+    await expect
+      .poll(async () => {
+        await send(sent, 1);
+        sent += 1;
+        return rows(page).count();
+      }, PATIENCE)
+      .toBeGreaterThan(0);
+    // Those that came before anybody listened are not of the tail.
+    const unheard = sent - (await rows(page).count());
+    await send(sent, 700);
+    sent += 700;
+    await rows(page)
+      .filter({ hasText: `number ${sent - 1}` })
+      .waitFor(PATIENCE);
+    expect(await rows(page).count()).toBe(500);
+    await page.getByText(`${sent - unheard - 500} older messages are not on the page any more`).waitFor();
+    // The server is gone for a while, and another one in its place, which knows of the tail what the browser tells.
+    await first.close();
+    await send(sent, 30);
+    sent += 30;
+    faults.provoke(/net::ERR_/);
+    const second = await createConsole({ clusters });
+    consoles.push(second);
+    await second.listen({ port });
+    await rows(page)
+      .filter({ hasText: `number ${sent - 1}` })
+      .waitFor(PATIENCE);
+    await page.getByText(`${sent - unheard - 500} older messages are not on the page any more`).waitFor();
+    const shown = await rows(page).allTextContents();
+    expect(shown.map((text) => Number(/number (\d+)/.exec(text)?.[1]))).toEqual(
+      Array.from({ length: 500 }, (_, n) => sent - 1 - n),
+    );
+    await page.context().close();
+  }, 120_000);
 
   it.each([
     ['light', 390],

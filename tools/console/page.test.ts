@@ -5,8 +5,9 @@ import { Producer } from '@millrace/producer';
 import { startCluster, type TestCluster } from '@millrace/testing';
 import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { has } from '../needs/index.ts';
+import { FAULTLESS, Faults } from './faults.ts';
 import { isElsewhere, openTriedCluster, type TriedCluster } from './tried-cluster.ts';
 
 const SCRIPT = '<script>document.title = "ran"</script><img src=x onerror="document.title = \'ran\'">';
@@ -48,7 +49,7 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
   let browser: Browser;
   let admin: Admin;
   let origin: string;
-  const faults: string[] = [];
+  const faults = new Faults();
 
   beforeAll(async () => {
     const topics = [{ topic: 'orders', partitions: 3 }, 'hostile', 'sold'];
@@ -79,6 +80,8 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await cluster.close();
   });
 
+  afterEach(() => expect(faults.take()).toEqual(FAULTLESS));
+
   async function open(
     path: string,
     given: { theme?: 'light' | 'dark'; width?: number; locale?: string } = {},
@@ -86,8 +89,7 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     const { theme = 'light', width = 1280, locale = 'en-US' } = given;
     const context = await browser.newContext({ colorScheme: theme, viewport: { width, height: 844 }, locale });
     const page = await context.newPage();
-    page.on('console', (line) => line.type() === 'error' && faults.push(`${path}: ${line.text()}`));
-    page.on('pageerror', (error) => faults.push(`${path}: ${error.message}`));
+    faults.watch(page);
     await page.goto(origin + path);
     return page;
   }
@@ -128,7 +130,6 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
         const { violations } = await page.evaluate<{ violations: AxeViolation[] }>('axe.run()');
         expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
       }
-      expect(faults).toEqual([]);
     },
   );
 
@@ -249,8 +250,7 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     expect(await page.locator('main button').allTextContents()).toEqual([]);
     await page.locator('main').getByRole('link').click();
     await page.waitForURL('**/local/topics');
-    // A browser notes every answer that is no success; this one was wanted.
-    expect(faults.splice(0).every((fault) => fault.includes('404'))).toBe(true);
+    faults.provoke(/404 .*\/topics\/no-such-topic/);
     await page.context().close();
   });
 
@@ -289,6 +289,45 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await expect.poll(() => apply.isEnabled()).toBe(false);
     // A time that can be changed, and not one of the year 2000 that nobody sees.
     expect(await page.getByRole('textbox', { name: 'Time' }).inputValue()).toMatch(/^20[2-9]\d-/);
+    await page.context().close();
+  });
+
+  it('moves no offset elsewhere than was shown: it says so, and shows where it would go now', async () => {
+    const commit = (offset: number) => admin.alterGroupOffsets('shown', [{ topic: 'orders', partition: 0, offset }]);
+    await commit(1);
+    const page = await open('/local/groups/shown');
+    await page.getByRole('button', { name: 'Reset offsets' }).click();
+    await page.getByRole('combobox', { name: 'To', exact: true }).selectOption('earliest');
+    await page.getByRole('button', { name: 'Show where it goes' }).click();
+    const first = page.locator('table.plan tbody tr').first();
+    await expect.poll(() => first.textContent()).toBe('010');
+    await commit(2);
+    await page.getByRole('button', { name: 'Move the offsets' }).click();
+    await page.getByRole('alert').getByText('Nothing was moved: partition 0 of orders').waitFor();
+    await expect.poll(() => first.textContent()).toBe('020');
+    expect(await admin.listGroupOffsets('shown')).toMatchObject([{ partition: 0, offset: 2 }]);
+    faults.provoke(/409 .*\/reset$/);
+    await page.getByRole('button', { name: 'Move the offsets' }).click();
+    await page.waitForSelector('dialog', { state: 'detached' });
+    const offsets = await admin.listGroupOffsets('shown');
+    expect(offsets.find(({ partition }) => partition === 0)?.offset).toBe(0);
+    await admin.deleteGroups(['shown']);
+    await page.context().close();
+  });
+
+  it('forgets what a group has committed in a topic when its name is typed', async () => {
+    await admin.alterGroupOffsets('forgets', [{ topic: 'orders', partition: 0, offset: 1 }]);
+    const page = await open('/local/groups/forgets');
+    await page.getByRole('button', { name: 'Reset offsets' }).click();
+    await page.getByRole('button', { name: 'Forget this topic' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Forget this topic' });
+    const really = dialog.getByRole('button', { name: 'Forget this topic' });
+    expect(await really.isDisabled()).toBe(true);
+    await dialog.getByRole('textbox').fill('orders');
+    // Without commits and members there is no such group any more.
+    faults.provoke(/404 .*\/groups\/forgets/);
+    await really.click();
+    await page.getByText('There is no group forgets').waitFor();
     await page.context().close();
   });
 
@@ -359,6 +398,7 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
 
   it('answers addresses of what there is not in words, and never with a number that is none', async () => {
     const page = await open('/local/nodes');
+    faults.provoke(/404 .*\/brokers\/77\//, /404 .*\/groups\/nobodys/, /400 .*partition=abc/);
     for (const [path, said] of [
       ['/local/nodes/abc', 'There is no such broker'],
       ['/local/nodes/77', 'Broker 77 is not in local'],
@@ -376,6 +416,7 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
 
   it('says in Korean what the server and the cluster refuse, with their own words beside it where they have no others', async () => {
     const page = await open('/local/groups/nobodys', { locale: 'ko-KR' });
+    faults.provoke(/404 .*\/groups\/nobodys/, /400 .*\/local\/topics$/);
     await page.getByText('local에 nobodys 그룹이 없습니다').waitFor();
     await page.goto(`${origin}/local/topics/orders?q=total&as=jsonpath`);
     await page.getByText('경로는 $.customer.id = 7처럼 $로 시작합니다').waitFor();

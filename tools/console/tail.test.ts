@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { TAIL_MAX, Told, withGap, withMore } from '../../apps/console/page/src/lib/tail.ts';
+import { TAIL_MAX, type Tailed, Told, withGap, withMore } from '../../apps/console/page/src/lib/tail.ts';
 import type { Message } from '../../apps/console/src/api/contract.ts';
 
 const messages = (from: number, count: number, partition = 0): Message[] =>
   // Nothing else of a message is looked at here.
   Array.from({ length: count }, (_, n) => ({ partition, offset: from + n }) as Message);
-const nothing = { messages: [], left: 0, gap: undefined };
+const nothing: Tailed = { messages: [], left: 0, gap: undefined };
 const offsets = (some: readonly Message[]): number[] => some.map(({ offset }) => offset);
 
 it('keeps the newest, and counts those that have left', () => {
