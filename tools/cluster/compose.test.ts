@@ -1,7 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { readSettings } from '../../apps/broker/src/broker-process.ts';
 import { root } from '../source/index.ts';
@@ -241,6 +244,45 @@ describe("the image's first program", () => {
       const told = 'A://kafka-1:19093,B://localhost:19092';
       expect(enter({ ...env, KAFKA_ADVERTISED_LISTENERS: told }, 'start')).toBe(told);
     } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it.each([
+    [['start'], '/health', true],
+    [['start', '--port', '1', '--http-port', 'PORT'], '/health', false],
+    [['start', '--override', 'millrace.http.port=PORT'], '/health', false],
+    [['console', '--cluster', 'start=a:1', '--port', 'PORT'], '/api/session', false],
+    [['console', '--port=PORT', '--host', '0.0.0.0'], '/api/session', false],
+    [['console', '-p', 'PORT'], '/api/session', false],
+    [['console', '-pPORT'], '/api/session', false],
+  ] as const)('asks after its health where it was told to be: %j', async (command, path, isBySetting) => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-entry-'));
+    const asked: string[] = [];
+    const server = createServer(({ url = '' }, response) => {
+      asked.push(url);
+      // A console asks for a login; a broker that is not well says so.
+      response.writeHead(url === '/health' ? 200 : 401).end();
+    });
+    try {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      // It listens on a port, so the address is one of IP.
+      const port = String((server.address() as AddressInfo).port);
+      const words = ['node', '/usr/local/bin/millrace', ...command.map((word) => word.replace('PORT', port))];
+      writeFileSync(join(folder, 'cmdline'), words.map((word) => `${word}\0`).join(''));
+      const env = { ...process.env, MILLRACE_CMDLINE: join(folder, 'cmdline') };
+      const told = isBySetting ? { MILLRACE_HTTP_PORT: port } : {};
+      const isWell = () =>
+        promisify(execFile)('sh', [join(DOCKER, 'entrypoint.sh'), 'healthy'], { env: { ...env, ...told } }).then(
+          () => true,
+          () => false,
+        );
+      expect([await isWell(), asked]).toEqual([true, [path]]);
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      expect(await isWell()).toBe(false);
+    } finally {
+      server.close();
       rmSync(folder, { recursive: true, force: true });
     }
   });

@@ -6,12 +6,29 @@ MILLRACE_UID=${MILLRACE_UID:-10001}
 MILLRACE_GID=${MILLRACE_GID:-10001}
 PROGRAM=${MILLRACE_PROGRAM:-millrace}
 
-# The health of a broker, or of a console by itself: it asks for a login, and that is an answer.
+# The health of a broker, or of a console by itself: it asks for a login, and that is an answer. Where they are the container's first
+# process has been told.
 if [ "${1:-}" = healthy ]; then
   exec node -e '
-    const ask = (port, path, isWell) => fetch(`http://127.0.0.1:${port}${path}`).then((r) => isWell(r.status), () => false);
-    const broker = await ask(process.env.MILLRACE_HTTP_PORT || 9644, "/health", (status) => status === 200);
-    process.exit(broker || (await ask(8080, "/api/session", (status) => status < 500)) ? 0 : 1);
+    import { readFileSync } from "node:fs";
+    const words = readFileSync(process.env.MILLRACE_CMDLINE || "/proc/1/cmdline", "utf8").split("\0");
+    const told = (...options) => {
+      for (const [at, word] of words.entries()) {
+        const option = options.find((each) => word.startsWith(each));
+        if (option === undefined) continue;
+        if (word === option) return words[at + 1];
+        if (word[option.length] === "=" || option.length === 2) return word.slice(option.length).replace(/^=/, "");
+      }
+    };
+    const isConsole = words.find((word) => word === "start" || word === "console") === "console";
+    const given = told("--host");
+    const host = given === undefined || /^(?:0\.0\.0\.0|::|localhost)$/.test(given) ? "127.0.0.1" : given;
+    const set = words.find((word) => /^(?:--override=)?millrace\.http\.port=/.test(word))?.split("=").at(-1);
+    const [port, path, isWell] = isConsole
+      ? [told("--port", "-p") || 8080, "/api/session", (status) => status < 500]
+      : [told("--http-port") || set || process.env.MILLRACE_HTTP_PORT || 9644, "/health", (status) => status === 200];
+    const at = `${isConsole ? (host.includes(":") ? `[${host}]` : host) : "127.0.0.1"}:${port}`;
+    process.exit((await fetch(`http://${at}${path}`).then((r) => isWell(r.status), () => false)) ? 0 : 1);
   ' --input-type=module
 fi
 
