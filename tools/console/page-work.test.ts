@@ -76,6 +76,13 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     return page;
   }
 
+  /** Nothing that axe finds hinders anybody. */
+  async function faultless(page: Page, what: string): Promise<void> {
+    await page.evaluate(axe.source);
+    const { violations } = await page.evaluate<{ violations: AxeViolation[] }>('axe.run()');
+    expect(violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes[0]?.html}`)).toEqual([]);
+  }
+
   const rows = (page: Page) => page.locator('table.messages tbody tr');
   const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 
@@ -301,6 +308,8 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await dialog.waitFor({ state: 'detached' });
     const made = { resourceName: 'orders-', patternType: 'prefixed', operation: 'write', permission: 'deny' };
     expect(await root.describeAcls({ principal: 'User:eve' })).toMatchObject([made]);
+    await page.getByRole('row', { name: /User:eve/ }).waitFor();
+    await faultless(page, 'rules');
     await page
       .getByRole('row', { name: /User:eve/ })
       .getByRole('button', { name: 'Delete' })
@@ -309,6 +318,10 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await dialog.getByRole('button', { name: 'Delete' }).click();
     await page.getByRole('row', { name: /User:eve/ }).waitFor({ state: 'detached' });
     expect(await root.describeAcls()).toEqual(before);
+    await root.alterClientQuotas([{ entity: [{ type: 'user', name: 'eve' }], set: { producer_byte_rate: 1e6 } }]);
+    await page.getByRole('link', { name: 'Quotas' }).click();
+    await page.getByRole('row', { name: /eve/ }).waitFor();
+    await faultless(page, 'quotas');
     await page.context().close();
   });
 
@@ -389,11 +402,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     async (colorScheme, width) => {
       await admin.alterGroupOffsets('billing', [{ topic: 'orders', partition: 0, offset: 1 }]);
       const page = await open('/local/topics', { colorScheme, viewport: { width, height: 844 } });
-      const faultless = async (what: string): Promise<void> => {
-        await page.evaluate(axe.source);
-        const { violations } = await page.evaluate<{ violations: AxeViolation[] }>('axe.run()');
-        expect(violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes[0]?.html}`)).toEqual([]);
-      };
       for (const path of [
         '/local/overview',
         '/local/topics',
@@ -403,7 +411,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
       ]) {
         await page.goto(origin + path);
         await page.locator('main table, main .empty').first().waitFor();
-        await faultless(path);
+        await faultless(page, path);
       }
       const dialogs: readonly (readonly [path: string, press: () => Promise<void>])[] = [
         ['/local/topics', () => button(page, 'New topic').click()],
@@ -418,7 +426,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
         await page.locator('main table').first().waitFor();
         await press();
         await page.getByRole('dialog').last().waitFor();
-        await faultless(`a dialog on ${path}`);
+        await faultless(page, `a dialog on ${path}`);
       }
       await page.context().close();
     },

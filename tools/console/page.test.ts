@@ -187,6 +187,28 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await page.context().close();
   });
 
+  it('tells the times of lists in UTC to who has a keyboard or a finger alone, and the next time too', async () => {
+    const page = await open('/local/topics/orders', { width: 390 });
+    const time = page.locator('table.messages tbody time').first();
+    const shown = async (): Promise<string> => (await time.textContent()) ?? '';
+    await time.waitFor();
+    expect(await shown()).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/);
+    const inUtc = (await time.getAttribute('title'))?.replace('T', ' ') ?? '';
+    await page.getByRole('button', { name: 'Times in UTC' }).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(shown).toBe(inUtc);
+    expect(await page.evaluate<number>(TABLES_OVERFLOW)).toBeLessThanOrEqual(0);
+    await page.goto(`${origin}/local/groups/billing`);
+    await page.getByRole('button', { name: 'Times in UTC', pressed: true }).waitFor();
+    await expect.poll(() => page.locator('td time').first().textContent()).toMatch(/Z$/);
+    await page.goto(`${origin}/local/transactions`);
+    await page.getByRole('button', { name: 'Times in UTC', pressed: true }).click();
+    await page.goto(`${origin}/local/topics/orders`);
+    await time.waitFor();
+    expect(await shown()).not.toMatch(/Z$/);
+    await page.context().close();
+  });
+
   it('shows values that are scripts as text', async () => {
     const page = await open('/local/topics/hostile?m=0-0');
     await page.waitForSelector('dialog pre');

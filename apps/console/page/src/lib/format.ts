@@ -36,6 +36,11 @@ export function utcTime(ms: number): string {
   return ms < 0 || Number.isNaN(at.getTime()) ? '–' : at.toISOString();
 }
 
+/** In the shape of local times, and with the mark of UTC. */
+export function utcClock(ms: number): string {
+  return utcTime(ms).replace('T', ' ');
+}
+
 const SPANS = [
   ['d', 86_400_000],
   ['h', 3_600_000],

@@ -5,14 +5,17 @@ import { visible } from './visible.ts';
 import { type Word, words } from './words.ts';
 
 export type Theme = 'light' | 'dark';
+/** Whose clock the times of lists are told by. */
+export type Zone = 'local' | 'utc';
 
 interface Settings {
   readonly language: Language;
   readonly theme: Theme;
+  readonly zone: Zone;
 }
 
 const listeners = new Set<() => void>();
-let current: Settings = { language: firstLanguage(), theme: firstTheme() };
+let current: Settings = { language: firstLanguage(), theme: firstTheme(), zone: firstZone() };
 apply();
 
 function firstLanguage(): Language {
@@ -27,6 +30,10 @@ function firstTheme(): Theme {
   return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
 }
 
+function firstZone(): Zone {
+  return localStorage.getItem('zone') === 'utc' ? 'utc' : 'local';
+}
+
 function apply(): void {
   document.documentElement.lang = current.language;
   document.documentElement.dataset['theme'] = current.theme;
@@ -37,6 +44,7 @@ export function changeSettings(change: Partial<Settings>): void {
   current = { ...current, ...change };
   localStorage.setItem('language', current.language);
   localStorage.setItem('theme', current.theme);
+  localStorage.setItem('zone', current.zone);
   apply();
   for (const listener of listeners) listener();
 }

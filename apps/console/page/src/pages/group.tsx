@@ -2,12 +2,13 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, type ReactNode, Suspense, useState } from 'react';
 import type { GroupDetail, GroupEvent, GroupOffsetRow, LagPoint, MemberRow } from '../../../src/api/contract.ts';
 import { call, isGone } from '../lib/api.ts';
-import { localTime, number, utcTime } from '../lib/format.ts';
+import { number } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import type { GroupSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { visible } from '../lib/visible.ts';
 import { Breakable } from '../ui/breakable.tsx';
+import { Instant, ZoneSwitch } from '../ui/instant.tsx';
 import { Gone } from '../ui/missing.tsx';
 import { Name } from '../ui/name.tsx';
 import { ConfirmByName, Empty, Loaded } from '../ui/parts.tsx';
@@ -71,7 +72,9 @@ export function GroupPage(): ReactNode {
           />
           <h2>{say('members')}</h2>
           <Members detail={detail} />
-          <h2>{say('rebalances')}</h2>
+          <h2>
+            {say('rebalances')} <ZoneSwitch />
+          </h2>
           <Events events={history.data?.events ?? []} />
         </>
       )}
@@ -124,9 +127,6 @@ function LagOverTime(props: {
   );
 }
 
-/** The date and what divides it from the time: left out where there is little room. */
-const DAY_CHARS = '2026-01-01 '.length;
-
 /** How the group has changed, the latest first. */
 function Events({ events }: { events: readonly GroupEvent[] }): ReactNode {
   const say = useWords();
@@ -138,12 +138,7 @@ function Events({ events }: { events: readonly GroupEvent[] }): ReactNode {
       id: 'at',
       title: say('time'),
       by: ({ at }) => at,
-      cell: ({ at }) => (
-        <time className="time" title={utcTime(at)}>
-          <span className="day">{localTime(at).slice(0, DAY_CHARS)}</span>
-          {localTime(at).slice(DAY_CHARS)}
-        </time>
-      ),
+      cell: ({ at }) => <Instant ms={at} />,
     },
     { id: 'state', title: say('state'), by: ({ state }) => state, cell: ({ state }) => <GroupState state={state} /> },
     {

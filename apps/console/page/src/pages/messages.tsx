@@ -2,13 +2,14 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, lazy, type ReactNode, Suspense, useState } from 'react';
 import type { Message, Shown, UnreadPartition } from '../../../src/api/contract.ts';
 import { noteChange } from '../lib/changes.ts';
-import { localTime, number, utcTime } from '../lib/format.ts';
+import { number } from '../lib/format.ts';
 import { instantMs, instantOf, localField } from '../lib/instants.ts';
 import { type Reading, useReading } from '../lib/reading.ts';
 import type { TopicSearch } from '../lib/searches.ts';
 import { useWords } from '../lib/settings.ts';
 import { visible } from '../lib/visible.ts';
 import type { Word } from '../lib/words.ts';
+import { Instant, ZoneSwitch } from '../ui/instant.tsx';
 import { Empty, Problem } from '../ui/parts.tsx';
 import { saveMessages } from './export.ts';
 import type { ExportPlace } from './export-all.tsx';
@@ -332,7 +333,9 @@ function List(props: {
       <table className="messages">
         <thead>
           <tr>
-            <th scope="col">{say('timestamp')}</th>
+            <th scope="col">
+              {say('timestamp')} <ZoneSwitch />
+            </th>
             <th scope="col" className="num">
               {say('offset')}
             </th>
@@ -357,7 +360,7 @@ function Row({ message, onOpen }: { message: Message; onOpen: (message: Message)
   return (
     // What was aborted no reader counts: it is there, and is not to be taken for what is.
     <tr className={transaction === 'aborted' ? 'aborted' : undefined}>
-      <td className="time" title={utcTime(timestamp)}>
+      <td>
         <Instant ms={timestamp} />
       </td>
       <td className="num">
@@ -406,18 +409,6 @@ function Misfit({ shown }: { shown: Shown }): ReactNode {
     <span className="tag bad outcome" title={visible(shown.faults.join('\n'))}>
       {say('misfit')}
     </span>
-  );
-}
-
-/** Where there is little room the day stands above the time. */
-function Instant({ ms }: { ms: number }): ReactNode {
-  const [day = '', time] = localTime(ms).split(' ');
-  if (time === undefined) return day;
-  return (
-    <>
-      <span className="day">{day} </span>
-      {time}
-    </>
   );
 }
 

@@ -2,11 +2,11 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import type { TransactionRow } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
-import { localTime, utcTime } from '../lib/format.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
 import type { ListSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { Breakable } from '../ui/breakable.tsx';
+import { Instant, ZoneSwitch } from '../ui/instant.tsx';
 import { Name } from '../ui/name.tsx';
 import { ConfirmByName, Empty, Loaded, SearchBox, Silent } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
@@ -31,6 +31,7 @@ export function TransactionsPage(): ReactNode {
     <>
       <div className="title">
         <h1>{say('transactions')}</h1>
+        <ZoneSwitch />
         <SearchBox label={say('searchTransactions')} value={q} onChange={search} />
       </div>
       <Loaded query={query}>
@@ -98,8 +99,7 @@ function columnsOf(say: Say, abort: ((id: string) => void) | undefined): Column<
       id: 'since',
       title: say('since'),
       by: ({ startedMs }) => startedMs,
-      cell: ({ startedMs }) =>
-        startedMs === undefined ? '–' : <time title={utcTime(startedMs)}>{localTime(startedMs)}</time>,
+      cell: ({ startedMs }) => (startedMs === undefined ? '–' : <Instant ms={startedMs} />),
     },
     {
       id: 'partitions',
