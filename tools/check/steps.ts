@@ -52,6 +52,12 @@ export const steps: readonly Step[] = [
     after: STATIC,
   },
   {
+    name: 'docs',
+    why: 'the site of the documentation builds, with its references from the code, and no link of it leads nowhere (tools/docs)',
+    command: ['node', 'tools/docs/main.ts', '--api', '--site'],
+    after: STATIC,
+  },
+  {
     name: 'tests',
     why: 'the tests of packages, applications and tools',
     command: ['vitest', 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${TEST_REPORT}`],
