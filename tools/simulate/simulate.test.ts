@@ -99,7 +99,7 @@ describe('worlds of three brokers whose topics let replicas lead that are not in
           `pnpm simulate --brokers 3 --unclean --seed ${seed}: ${first?.anomaly}: ${first?.message}`,
       );
       expect(told).toEqual([]);
-      expect(sum.sums['uncleanElections']).toBeGreaterThan(2);
+      expect(sum.sums['uncleanElections']).toBeGreaterThan(0);
     },
     (SECONDS + 60) * 1000,
   );
