@@ -395,6 +395,7 @@ export class Broker {
     const others = [clients.entities, transactions.level, coordinatorTopics, news];
     const session = this.#newSession(endpoints, () => takeUpAgain(configs, controller, others));
     await session.start();
+    await configs.registered();
     await transactions.level.load();
     await controller.start();
     return {

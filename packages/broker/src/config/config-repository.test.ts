@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { RESOURCE_TYPE } from '../admin/config-admin.ts';
 import { silentLogger } from '../shared/logger.ts';
 import { makePersistentNodes } from '../store/registration.ts';
+import { encodeConfig, paths } from '../store/znodes.ts';
 import { newTopic, TestCluster } from '../testing/test-cluster.ts';
 import { parseBrokerConfig } from './broker-config.ts';
 import { type ConfigEntity, ConfigRepository } from './config-repository.ts';
@@ -68,6 +69,30 @@ describe('configs that others change', () => {
     await change({ type: 'topic', name: 't' }, { 'retention.ms': '6' });
     await clock.advanceAsync(1);
     expect(mine.configs.logConfig('t')).toMatchObject({ retentionMs: 6 });
+  });
+});
+
+describe('a topic that is made anew while a broker starts', () => {
+  it('has its own configs as soon as the broker has registered, though nobody notifies of them', async () => {
+    const stores = new MemoryMetadataStore({ clock: new ManualClock() });
+    const store = stores.openSession();
+    await makePersistentNodes(store);
+    for (const name of ['t', 'gone', 'same']) {
+      await store.create(paths.topicConfig(name), encodeConfig({ 'retention.ms': '5' }));
+    }
+    const { configs } = await repositoryOn(stores, new ManualClock(), 1);
+    const heard: (string | undefined)[] = [];
+    configs.onTopicConfig((name) => heard.push(name));
+    await configs.registered();
+    for (const name of ['t', 'gone']) await store.delete(paths.topicConfig(name), 'any');
+    await store.create(paths.topicConfig('t'), encodeConfig({ 'retention.ms': '9' }));
+    expect(configs.logConfig('t')).toMatchObject({ retentionMs: 5 });
+    await configs.registered();
+    const now = ['t', 'gone', 'same'].map((name) => configs.topicOverrides(name)['retention.ms']);
+    expect([now, heard.toSorted()]).toEqual([
+      ['9', undefined, '5'],
+      ['gone', 't'],
+    ]);
   });
 });
 

@@ -84,6 +84,8 @@ export class ConfigRepository {
   readonly #topicListeners = new Set<(topic: string | undefined) => void>();
   #defaultLogConfig: LogConfig;
   #lastChange = '';
+  /** How often topics' nodes had come or gone when all of them were read. */
+  #topicNodesVersion: number | undefined;
   #following: Promise<void> = Promise.resolve();
   #stopped = false;
   #isStarted = false;
@@ -119,7 +121,21 @@ export class ConfigRepository {
     await Promise.all([this.#reloadBroker('default'), this.#reloadBroker('broker')]);
     this.#isStarted = true;
     await this.#encodeAnew();
+    this.#topicNodesVersion = (await this.#store.exists(paths.topicConfigs))?.childrenVersion;
     await this.loadTopics((await this.#store.children(paths.topicConfigs)).filter((name) => this.#isTopic(name)));
+  }
+
+  /**
+   * The broker has registered, and is told from now on of topics that go. One that went after all were read, and another of its name that came,
+   * may have its own configs, of which nothing is notified: where any has come or gone, they are read once more.
+   * @throws MetadataError when the store cannot be read.
+   */
+  async registered(): Promise<void> {
+    const version = (await this.#store.exists(paths.topicConfigs))?.childrenVersion;
+    if (version === this.#topicNodesVersion) return;
+    const reading = this.#following.then(() => this.#reloadTopics());
+    this.#following = reading.catch(() => {});
+    await reading;
   }
 
   stop(): void {
@@ -141,6 +157,10 @@ export class ConfigRepository {
     const changes = await this.#watchChanges();
     this.#lastChange = changes.toSorted().at(-1) ?? '';
     await Promise.all([this.#reloadBroker('default'), this.#reloadBroker('broker')]);
+    await this.#reloadTopics();
+  }
+
+  async #reloadTopics(): Promise<void> {
     await Promise.all([...this.#topics.keys()].map((topic) => this.#reload({ type: 'topic', name: topic })));
   }
 
