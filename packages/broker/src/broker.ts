@@ -394,9 +394,7 @@ export class Broker {
     const news = this.#newNews(cluster, commands);
     const others = [clients.entities, transactions.level, coordinatorTopics, news];
     const session = this.#newSession(endpoints, () => takeUpAgain(configs, controller, others));
-    await session.start();
-    await configs.registered();
-    await transactions.level.load();
+    await this.#register(session, configs, transactions);
     await controller.start();
     return {
       services,
@@ -409,6 +407,13 @@ export class Broker {
       replication,
       logDirs: new LogDirNotifier({ store, brokerId: config.brokerId, clock, logger }),
     };
+  }
+
+  /** Registers, and reads what is only sure from then on. */
+  async #register(session: SessionKeeper, configs: ConfigRepository, { level }: TransactionRooms): Promise<void> {
+    await session.start();
+    await configs.registered();
+    await level.load();
   }
 
   #newNews(cluster: ClusterImage, inbox: CommandInbox): MissedNews {
