@@ -1,5 +1,6 @@
 import type { ListenerSecurity } from './listener-security.ts';
 import type { ListenerEndpoint } from './listeners.ts';
+import type { TokenSettings } from './oauth-settings.ts';
 
 interface Secured {
   readonly endpoints: readonly ListenerEndpoint[];
@@ -33,11 +34,7 @@ function plainRisk({ name, securityProtocol, host }: ListenerEndpoint): Risk[] {
   return [{ name: 'sasl.enabled.mechanisms', message }];
 }
 
-type Tokens = NonNullable<
-  NonNullable<ReturnType<NonNullable<ListenerSecurity['sasl']>['mechanisms']['get']>>['tokens']
->;
-
-function tokenRisks({ name, host }: ListenerEndpoint, tokens: Tokens): Risk[] {
+function tokenRisks({ name, host }: ListenerEndpoint, tokens: TokenSettings): Risk[] {
   if (tokens.kind === 'unsecured') {
     if (isOnlyHere(host)) return [];
     const message = `OAUTHBEARER on the listener ${name} takes tokens that nobody has signed, so that everybody is whom he says he is. Set sasl.oauthbearer.jwks.endpoint.url, and another class.`;
