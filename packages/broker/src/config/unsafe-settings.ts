@@ -12,8 +12,8 @@ interface Risk {
   readonly message: string;
 }
 
-/** What never leaves the machine, as people write it. */
-const LOOPBACK = /^(localhost|(::ffff:)?127(\.\d{1,3}){3}|::1|0:0:0:0:0:0:0:1)$/i;
+/** Names and addresses that nobody elsewhere can reach. */
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1|0:0:0:0:0:0:0:1|::ffff:127(?:\.\d{1,3}){3})$/i;
 
 /** What Kafka allows, and whoever has set it may not have meant: the broker starts, and says so. */
 export function unsafeSettings({ endpoints, listenerSecurity }: Secured): readonly Risk[] {
@@ -29,14 +29,14 @@ export function unsafeSettings({ endpoints, listenerSecurity }: Secured): readon
 }
 
 function plainRisk({ name, securityProtocol, host }: ListenerEndpoint): Risk[] {
-  if (securityProtocol !== 'SASL_PLAINTEXT' || isOnlyHere(host)) return [];
+  if (securityProtocol !== 'SASL_PLAINTEXT' || LOOPBACK.test(host)) return [];
   const message = `PLAIN on the listener ${name} sends passwords that everybody on the way can read: SASL_PLAINTEXT encrypts nothing. Use SASL_SSL, or SCRAM-SHA-512.`;
   return [{ name: 'sasl.enabled.mechanisms', message }];
 }
 
 function tokenRisks({ name, host }: ListenerEndpoint, tokens: TokenSettings): Risk[] {
   if (tokens.kind === 'unsecured') {
-    if (isOnlyHere(host)) return [];
+    if (LOOPBACK.test(host)) return [];
     const message = `OAUTHBEARER on the listener ${name} takes tokens that nobody has signed, so that everybody is whom he says he is. Set sasl.oauthbearer.jwks.endpoint.url, and another class.`;
     return [{ name: 'sasl.server.callback.handler.class', message }];
   }
@@ -52,9 +52,4 @@ function tokenRisks({ name, host }: ListenerEndpoint, tokens: TokenSettings): Ri
     risk('sasl.oauthbearer.expected.audience', 'that the provider has given somebody for another service');
   }
   return risks;
-}
-
-/** Nobody elsewhere reaches it. */
-function isOnlyHere(host: string): boolean {
-  return LOOPBACK.test(host);
 }
