@@ -216,6 +216,8 @@ export class Recorder implements History {
   readonly topics: TopicRules[] = [];
   readonly events: HistoryEvent[] = [];
   readonly unclean = new Set<PartitionName>();
+  /** How often a follower has given a reader records. */
+  followerReads = 0;
   /** Told of each event when it begins and when its outcome is known. */
   readonly #told: ((event: HistoryEvent) => void) | undefined;
   #tick = 0;

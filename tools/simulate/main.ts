@@ -6,7 +6,7 @@ import { printCampaign, printCorruption, printFailure, printMutants } from './re
 import { printInterruptions } from './scenarios/interruptions.ts';
 
 async function seeds(options: SimulateOptions): Promise<number> {
-  const { from, seeds, seconds, length, brokers, transactions, unclean, faults, build, jobs } = options;
+  const { from, seeds, seconds, length, brokers, transactions, unclean, racks, faults, build, jobs } = options;
   const { keepsGoing, isJson, isTraced } = options;
   if (isTraced) return printFailure(from, options);
   const bar = new ProgressBar(seeds, seconds, !isJson);
@@ -18,6 +18,7 @@ async function seeds(options: SimulateOptions): Promise<number> {
     brokers,
     transactions,
     unclean,
+    racks,
     faults,
     buildName: build.name,
     jobs,

@@ -16,6 +16,7 @@ export interface SimulateOptions {
   readonly brokers: number;
   readonly transactions: boolean;
   readonly unclean: boolean;
+  readonly racks: boolean;
   readonly faults: readonly FaultKind[] | undefined;
   readonly build: Build;
   readonly jobs: number;
@@ -38,6 +39,7 @@ pnpm simulate interrupted   a controller that is struck at each of its writes, w
   --brokers N     clusters of so many brokers (1)
   --transactions  everything is written in transactions, by several producers of which some have the same id
   --unclean       in clusters, some topics let replicas lead that are not in sync (unclean.leader.election.enable)
+  --racks         in clusters, brokers and readers have racks, and readers fetch from followers in theirs (KIP-392)
   --faults a,b    only these kinds: ${faultKinds.join(', ')}; or everything, which is all of them,
                   scribble too, which is left out by default
   --mutant NAME   with a broker that is broken: ${mutants.map(({ name }) => name).join(', ')}
@@ -76,6 +78,7 @@ export function parseOptions(args: readonly string[]): SimulateOptions {
     brokers: numberOf('brokers', values.brokers) ?? 1,
     transactions: values.transactions,
     unclean: values.unclean,
+    racks: values.racks,
     faults: values.faults === 'everything' ? faultKinds : values.faults?.split(',').map(faultKind),
     build: values.mutant === undefined ? SOUND : mutant(values.mutant),
     jobs: numberOf('jobs', values.jobs) ?? 1,
@@ -100,6 +103,7 @@ function parse(args: readonly string[]) {
         brokers: { type: 'string' },
         transactions: { type: 'boolean', default: false },
         unclean: { type: 'boolean', default: false },
+        racks: { type: 'boolean', default: false },
         faults: { type: 'string' },
         mutant: { type: 'string' },
         jobs: { type: 'string' },

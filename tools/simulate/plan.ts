@@ -84,6 +84,8 @@ export interface PlanOptions {
   readonly transactions?: boolean;
   /** Whether some topics of clusters let replicas lead that are not in sync. Default false. */
   readonly unclean?: boolean;
+  /** Whether brokers and readers of clusters have racks, and readers fetch from followers in theirs. Default false. */
+  readonly racks?: boolean;
   /** Whether somebody works on the cluster's topics and replicas. Default: in some of the worlds of several brokers. */
   readonly isTended?: boolean;
 }
@@ -240,12 +242,31 @@ const UNWANTED_IN_TRANSACTIONS: ReadonlySet<FaultKind> = new Set(['bit-flip', 'm
 /** Draws a world from a seed. Each seed has some of the features and faults and not others, so that rare meetings happen. */
 export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
   const drawn = drawPlan(seed, options);
-  const plan = options.transactions === true ? withTransactions(drawn) : drawn;
+  const written = options.transactions === true ? withTransactions(drawn) : drawn;
+  const plan = options.racks === true && written.brokers > 1 ? withRacks(written) : written;
   return options.unclean === true && options.transactions !== true ? withUncleanElections(plan) : plan;
 }
 
 /** Of all topics of such a world, how many let replicas lead that are not in sync. */
 const UNCLEAN_PERCENT = 70;
+
+const RACKS = ['north', 'south'] as const;
+const SELECTOR = 'replica.selector.class';
+
+/** The rack of a broker; undefined where there are none. */
+export function rackOf({ settings }: SeedPlan, brokerId: number): string | undefined {
+  return settings[SELECTOR] === undefined ? undefined : RACKS[brokerId % RACKS.length];
+}
+
+/** Readers are somewhere, and leaders send them to a follower that is there too; all else in the world is what it was. */
+function withRacks(plan: SeedPlan): SeedPlan {
+  const dice = new Dice(plan.seed).for('racks');
+  return {
+    ...plan,
+    settings: { ...plan.settings, [SELECTOR]: 'org.apache.kafka.common.replica.RackAwareReplicaSelector' },
+    readers: plan.readers.map((reader) => ({ ...reader, fetch: { ...reader.fetch, rackId: dice.pick(RACKS) } })),
+  };
+}
 
 /** Some topics choose to be led rather than to keep what was acknowledged; all else in the world is what it was. */
 function withUncleanElections(plan: SeedPlan): SeedPlan {

@@ -31,7 +31,7 @@ export function printCampaign({ sum, failures, tookMs, hash }: CampaignResult, {
 
 /** Runs a seed once more with its trace, and prints what went wrong. */
 export async function printFailure(seed: number, options: SimulateOptions): Promise<number> {
-  const { length, brokers, transactions, unclean, faults, build, isTraced } = options;
+  const { length, brokers, transactions, unclean, racks, faults, build, isTraced } = options;
   const lines: string[] = [];
   const trace = (elapsedMs: number, who: string, message: string): void => {
     const line = formatLine(elapsedMs, who, message);
@@ -46,6 +46,7 @@ export async function printFailure(seed: number, options: SimulateOptions): Prom
     trace,
     ...(transactions ? { transactions } : {}),
     ...(unclean ? { unclean } : {}),
+    ...(racks ? { racks } : {}),
   });
   const [first] = violations;
   if (first === undefined) {
@@ -62,12 +63,13 @@ export async function printFailure(seed: number, options: SimulateOptions): Prom
   return 1;
 }
 
-function argumentsOf({ length, brokers, transactions, unclean, faults, build }: SimulateOptions): string {
+function argumentsOf({ length, brokers, transactions, unclean, racks, faults, build }: SimulateOptions): string {
   const parts = [
     length === 1 ? '' : ` --length ${length}`,
     brokers === 1 ? '' : ` --brokers ${brokers}`,
     transactions ? ' --transactions' : '',
     unclean ? ' --unclean' : '',
+    racks ? ' --racks' : '',
     faults === undefined ? '' : ` --faults ${faults.join(',')}`,
     build.name === 'sound' ? '' : ` --mutant ${build.name}`,
   ];

@@ -62,6 +62,8 @@ export interface SeedFigures {
   readonly movesDone: number;
   /** Leaders that were elected though they were not in sync, where topics allow that. */
   readonly uncleanElections: number;
+  /** How often followers have given readers records, where these have racks. */
+  readonly followerReads: number;
   /** Moves between log folders that were accepted. */
   readonly folderMoves: number;
   readonly diskCalls: number;
@@ -347,6 +349,7 @@ function figuresOf(
     moves: gardeners.reduce((all, { movesAccepted }) => all + movesAccepted, 0),
     movesDone: world.states.movesDone,
     uncleanElections: world.states.uncleanElections,
+    followerReads: history.followerReads,
     folderMoves: porters.reduce((all, { movesAccepted }) => all + movesAccepted, 0),
     diskCalls: sum(({ faults }) => faults.calls),
     simulatedMs: clock.monotonic(),

@@ -11,6 +11,7 @@ export interface SeedSettings {
   readonly brokers: number;
   readonly transactions?: boolean | undefined;
   readonly unclean?: boolean | undefined;
+  readonly racks?: boolean | undefined;
   readonly faults: readonly FaultKind[] | undefined;
   readonly buildName: string;
 }
@@ -26,7 +27,7 @@ export interface SeedVerdict {
 /** Runs a seed in this thread. */
 export async function judgeSeed(
   seed: number,
-  { length, brokers, transactions, unclean, faults, buildName }: SeedSettings,
+  { length, brokers, transactions, unclean, racks, faults, buildName }: SeedSettings,
 ): Promise<SeedVerdict> {
   const build = mutants.find(({ name }) => name === buildName) ?? SOUND;
   const { violations, figures, hash } = await runSeed(seed, {
@@ -36,6 +37,7 @@ export async function judgeSeed(
     build,
     ...(transactions === true ? { transactions } : {}),
     ...(unclean === true ? { unclean } : {}),
+    ...(racks === true ? { racks } : {}),
   });
   return { seed, violations, figures, hash };
 }
@@ -52,8 +54,16 @@ export function localRunner(settings: SeedSettings): SeedRunner {
 }
 
 /** In a thread of its own. A world of its own it is anyway: threads share nothing but the machine. */
-export function threadRunner({ length, brokers, transactions, unclean, faults, buildName }: SeedSettings): SeedRunner {
-  const workerData: SeedSettings = { length, brokers, transactions, unclean, faults, buildName };
+export function threadRunner({
+  length,
+  brokers,
+  transactions,
+  unclean,
+  racks,
+  faults,
+  buildName,
+}: SeedSettings): SeedRunner {
+  const workerData: SeedSettings = { length, brokers, transactions, unclean, racks, faults, buildName };
   const worker = new Worker(new URL('./seed-thread.ts', import.meta.url), { workerData });
   return {
     run: (seed) =>

@@ -12,6 +12,8 @@ const CLUSTER_SEEDS = Math.ceil(SEEDS / 5);
 /** As many show several elections of leaders that were not in sync. */
 const UNCLEAN_SEEDS = Math.ceil(SEEDS / 30);
 const UNCLEAN = 'unclean.leader.election.enable';
+/** Not all have readers, and not all of these speak the versions that it takes. */
+const RACKS_SEEDS = Math.ceil(SEEDS / 30);
 /** Larger ones cost more still, and have three replicas of each partition on some of them. */
 const LARGER_CLUSTER_SEEDS = Math.ceil(SEEDS / 100);
 /** Worlds of thirty brokers, until enough replicas were moved. */
@@ -111,6 +113,23 @@ describe('worlds of three brokers whose topics let replicas lead that are not in
     const without = unclean.topics.map(({ configs: { [UNCLEAN]: _, ...configs }, ...rest }) => ({ ...rest, configs }));
     expect({ ...unclean, topics: without }).toEqual(strict);
   });
+});
+
+describe('worlds of three brokers whose readers fetch from followers in their racks', () => {
+  it(
+    'end without a violation',
+    async () => {
+      const seeds = { from: 1, seeds: RACKS_SEEDS, seconds: SECONDS, buildName: 'sound' };
+      const { failures, sum } = await runCampaign({ ...EVERYTHING, ...seeds, brokers: 3, racks: true });
+      const told = failures.map(
+        ({ seed, violations: [first] }) =>
+          `pnpm simulate --brokers 3 --racks --seed ${seed}: ${first?.anomaly}: ${first?.message}`,
+      );
+      expect(told).toEqual([]);
+      expect(sum.sums['followerReads']).toBeGreaterThan(0);
+    },
+    (SECONDS + 60) * 1000,
+  );
 });
 
 describe('a world of three brokers that once ended badly', () => {

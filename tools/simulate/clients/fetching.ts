@@ -1,5 +1,5 @@
-import { Fetch, type FetchResponse } from '@millrace/protocol';
-import type { Requester } from './requester.ts';
+import { ErrorCode, Fetch, type FetchResponse } from '@millrace/protocol';
+import { NoAnswer, type Requester } from './requester.ts';
 import type { Router } from './router.ts';
 import { byTopic, type PartitionRef } from './topics.ts';
 
@@ -18,6 +18,8 @@ export interface FetchPlan {
   readonly partitionMaxBytes: number;
   readonly timeoutMs: number;
   readonly readCommitted: boolean;
+  /** Where the reader is; from a follower there it reads, where there is one (KIP-392). */
+  readonly rackId?: string;
 }
 
 /** What came of one partition. */
@@ -29,8 +31,13 @@ export interface FetchedPartition {
   readonly abortedTransactions: readonly { readonly producerId: number; readonly firstOffset: number }[];
   readonly logStartOffset: number;
   readonly records: Buffer | null;
+  /** Whom the leader would have it fetched from; -1: nobody else. */
+  readonly preferredReadReplica: number;
+  /** Whether a follower gave it. */
+  readonly isFollowers: boolean;
 }
 
+const FIRST_VERSION_WITH_RACKS = 11;
 const FIRST_VERSION_WITH_IDS = 13;
 const FIRST_VERSION_WITH_SESSIONS = 7;
 
@@ -42,9 +49,23 @@ export async function fetchFrom(
 ): Promise<FetchedPartition[]> {
   const byLeader = [...(await router.byLeader(positions))];
   const fetched = await Promise.all(byLeader.map(([leader, positions]) => fetchFromOne(leader, positions, plan)));
-  const all = fetched.flat();
+  let all = fetched.flat();
+  // Where nobody has a rack, not even a turn is taken: worlds without them stay what they are.
+  if (plan.rackId !== undefined) all = await Promise.all(all.map((answer) => fromPreferred(router, answer, plan)));
   for (const { errorCode } of all) router.noteError(errorCode);
   return all;
+}
+
+/** What the follower gives that the leader has named. Where it gives none, the leader is asked the next time, as Java's consumer does. */
+async function fromPreferred(router: Router, answer: FetchedPartition, plan: FetchPlan): Promise<FetchedPartition> {
+  const follower = answer.preferredReadReplica < 0 ? undefined : router.broker(answer.preferredReadReplica);
+  if (follower === undefined) return answer;
+  const given = await fetchFromOne(follower, [answer.position], plan).catch((error: unknown) => {
+    if (error instanceof NoAnswer) return [];
+    throw error;
+  });
+  const isGiven = given[0]?.errorCode === ErrorCode.NONE || given[0]?.errorCode === ErrorCode.CORRUPT_MESSAGE;
+  return given[0] !== undefined && isGiven ? { ...given[0], isFollowers: true } : answer;
 }
 
 async function fetchFromOne(
@@ -67,6 +88,7 @@ async function fetchFromOne(
     topics,
     ...(plan.version >= 3 ? { maxBytes: plan.maxBytes } : {}),
     ...(plan.version >= 4 && plan.readCommitted ? { isolationLevel: 1 } : {}),
+    ...(plan.version >= FIRST_VERSION_WITH_RACKS && plan.rackId !== undefined ? { rackId: plan.rackId } : {}),
     ...(plan.version >= FIRST_VERSION_WITH_SESSIONS ? { sessionId: 0, sessionEpoch: -1 } : {}),
   };
   const answer = await requester.ask(Fetch, plan.version, body, plan.timeoutMs);
@@ -81,5 +103,15 @@ function answerOf(answer: FetchResponse, position: Position, usesIds: boolean): 
   if (found === undefined) return undefined;
   const { errorCode, highWatermark, lastStableOffset, logStartOffset, records } = found;
   const abortedTransactions = found.abortedTransactions ?? [];
-  return { position, errorCode, highWatermark, lastStableOffset, abortedTransactions, logStartOffset, records };
+  return {
+    position,
+    errorCode,
+    highWatermark,
+    lastStableOffset,
+    abortedTransactions,
+    logStartOffset,
+    records,
+    preferredReadReplica: found.preferredReadReplica ?? -1,
+    isFollowers: false,
+  };
 }

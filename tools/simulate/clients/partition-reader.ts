@@ -85,9 +85,10 @@ export class PartitionReader {
     this.lost.add(partition);
   }
 
-  #takeRecords({ position: { partition, offset }, records }: FetchedPartition): void {
+  #takeRecords({ position: { partition, offset }, records, isFollowers }: FetchedPartition): void {
     const { history } = this.#tools;
     const fetched = decodeRecords(records, offset);
+    if (isFollowers && fetched.records.length > 0) history.followerReads += 1;
     if (fetched.fault !== undefined) {
       history.add({
         kind: 'protest',

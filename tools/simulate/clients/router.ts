@@ -27,6 +27,7 @@ export class Router {
   readonly #tools: ClientTools;
   readonly #requesters = new Map<string, Requester>();
   readonly #leaders = new Map<string, string>();
+  #hosts: ReadonlyMap<number, string> = new Map();
   #controller: string | undefined;
   #refreshing: Promise<void> | undefined;
 
@@ -51,6 +52,12 @@ export class Router {
   any(): Requester {
     const { hosts, dice } = this.#tools;
     return this.to(hosts.length === 1 ? hosts[0]! : dice.pick(hosts));
+  }
+
+  /** The way to a broker by its id; undefined where Metadata has not told of it. */
+  broker(id: number): Requester | undefined {
+    const host = this.#hosts.get(id);
+    return host === undefined ? undefined : this.to(host);
   }
 
   /** @throws NoAnswer when nobody leads the partition, or nobody can be asked who does */
@@ -121,6 +128,7 @@ export class Router {
     const answer = await this.any().ask(Metadata, METADATA_VERSION, body, METADATA_TIMEOUT_MS);
     const hostOf = new Map(answer.brokers.map(({ nodeId, host }) => [nodeId, host]));
     this.forget();
+    this.#hosts = hostOf;
     this.#controller = hostOf.get(answer.controllerId);
     for (const { name, partitions } of answer.topics) {
       for (const { partitionIndex, leaderId } of partitions) {

@@ -7,7 +7,7 @@ import { Auditor } from '../clients/auditor.ts';
 import type { ClientTools, SimulatedClient } from '../clients/client.ts';
 import { type PartitionRef, partitionsOf, type Topic } from '../clients/topics.ts';
 import { type HistoryEvent, type PartitionName, Recorder } from '../history.ts';
-import { isUnclean, type SeedPlan } from '../plan.ts';
+import { isUnclean, rackOf, type SeedPlan } from '../plan.ts';
 import { describeEvent, type TraceLine } from '../trace.ts';
 import { Dice } from './dice.ts';
 import { Ensemble, type EnsembleSession } from './ensemble.ts';
@@ -284,7 +284,7 @@ export class World {
       id,
       host: `broker-${id}.test`,
       ensemble: plan.ownsMetadata ? undefined : this.ensemble,
-      settings: plan.settings,
+      settings: settingsOf(plan, id),
       clock: this.clock,
       dice: this.dice.for(id === 1 ? 'machine' : `machine ${id}`),
       networks: [this.network, this.#backstage],
@@ -378,4 +378,9 @@ const FLIPPED = /\.(log|index|timeindex|txnindex|snapshot)$/;
 /** Time has passed, and what was waited for has not happened. */
 export class WorldStuck extends Error {
   override readonly name = 'WorldStuck';
+}
+
+function settingsOf(plan: SeedPlan, brokerId: number): Readonly<Record<string, string>> {
+  const rack = rackOf(plan, brokerId);
+  return rack === undefined ? plan.settings : { ...plan.settings, 'broker.rack': rack };
 }
