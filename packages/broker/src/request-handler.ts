@@ -200,7 +200,7 @@ export class BrokerRequestHandler implements RequestHandler {
       return answerUnsupported(handler, header);
     }
     const startMs = this.#services.clock.monotonic();
-    const reader = Reader.ofRequest(frame, header.bodyOffset, handler.decodedBytesMax);
+    const reader = Reader.ofRequest(frame, header.bodyOffset, handler.decodedBytesMax, handler.denseBytesMax);
     const body = bodyOf(handler, reader, header);
     admission.holdDecoded(reader.decodedBytes * WORKING_FACTOR);
     const context = new Request(handler.api.name, header, connection, admission, this.#services);

@@ -231,7 +231,8 @@ describe('the request of a stranger', () => {
 
   it.each([
     [100_000, 65_536 + 1_800_000],
-    [2 ** 20, 65_536 + 13 * 2 ** 20],
+    [400_000, 65_536 + 4 * 2 ** 20],
+    [2 ** 20, 65_536 + 8 * 2 ** 20],
     [3_000_000, 65_536 + 24_000_000],
     [10_000_000, REQUEST_DECODED_BYTES_MAX],
   ])('of %d bytes may take %d of memory', (bytes, most) => {
@@ -241,7 +242,7 @@ describe('the request of a stranger', () => {
     expect(codeOf(() => Reader.ofRequest(frame, 0).arrayLength(false, 1, most + 1))).toBe('PROTOCOL_DECODED_TOO_LARGE');
   });
 
-  it.each([100, 600, 2000, 10_000, 100_000])('has room for %d of the shortest names that people give', (count) => {
+  it.each([100, 600, 2000, 10_000])('has room for %d of the shortest names that people give', (count) => {
     const names = (letter: string): string[] => Array.from({ length: count }, (_, at) => `${letter}${at}`);
     const taken = <T extends AnyApi>(api: T, version: number, body: object): unknown => {
       const frame = Buffer.concat(encodeRequest(api, version, { correlationId: 1, clientId: '' }, body));
@@ -254,8 +255,6 @@ describe('the request of a stranger', () => {
       expect(taken(Metadata, version, body)).toHaveProperty('topics.length', count);
     }
     expect(taken(DescribeGroups, 5, { groups: names('g') })).toHaveProperty('groups.length', count);
-    // Of other things nobody asks for as many at once.
-    if (count > 10_000) return;
     const fetched = {
       groupId: 'g',
       topics: topics.map((name) => ({ name, partitionIndexes: [0] })),

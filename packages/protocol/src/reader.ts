@@ -22,16 +22,17 @@ export const REQUEST_DECODED_BYTES_MAX: number = 32 * 1024 * 1024;
 const REQUEST_DECODED_BYTES_MIN = 64 * 1024;
 /** A request's decoded form may take so many times its bytes: what thousands of the shortest names take that people give. */
 const REQUEST_DECODED_FACTOR = 18;
-/** So many times only up to this much in all, which 100,000 topics take that somebody asks for; a longer request has names to match. */
-const REQUEST_DECODED_BYTES_DENSE_MAX = 13 * 1024 * 1024;
+/** So many times only up to this much in all; a longer request has names to match. */
+const REQUEST_DECODED_BYTES_DENSE_MAX = 4 * 1024 * 1024;
 const LONG_REQUEST_DECODED_FACTOR = 8;
 
 /** About how much memory the decoded form of a request may take beside its bytes, by how many those are. */
 export function requestDecodedBytesMax(
   frameBytes: number,
   decodedBytesMax: number = REQUEST_DECODED_BYTES_MAX,
+  denseBytesMax: number = REQUEST_DECODED_BYTES_DENSE_MAX,
 ): number {
-  const dense = Math.min(frameBytes * REQUEST_DECODED_FACTOR, REQUEST_DECODED_BYTES_DENSE_MAX);
+  const dense = Math.min(frameBytes * REQUEST_DECODED_FACTOR, denseBytesMax);
   const proportional = Math.max(dense, frameBytes * LONG_REQUEST_DECODED_FACTOR);
   return Math.min(REQUEST_DECODED_BYTES_MIN + proportional, decodedBytesMax);
 }
@@ -65,8 +66,8 @@ export class Reader {
   /**
    * Reads the body of a request that a client sent, whoever it is:
    *
-   * - Its decoded form may take 64 KiB and 18 times the frame's bytes, of that 13 MiB or 8 times the bytes, and at most
-   *   `decodedBytesMax`.
+   * - Its decoded form may take 64 KiB and 18 times the frame's bytes, of that `denseBytesMax` (4 MiB) or 8 times the bytes, and at
+   *   most `decodedBytesMax`.
    * - Text that is not UTF-8 is refused. What the engine makes of it takes up to three times the bytes, and could be stored but
    *   never written again.
    * - At most 64 of its strings may have more than 16,383 characters, for what tells names apart takes quadratic time with those.
@@ -74,8 +75,13 @@ export class Reader {
    * - A 64-bit integer beyond 2^53 becomes the nearest number instead of an error, so that an offset which no log has costs its
    *   partition an error and not the connection. Whoever stores such a value must check it.
    */
-  static ofRequest(frame: Buffer, bodyOffset: number, decodedBytesMax: number = REQUEST_DECODED_BYTES_MAX): Reader {
-    return new Reader(frame, bodyOffset, frame.length, requestDecodedBytesMax(frame.length, decodedBytesMax));
+  static ofRequest(frame: Buffer, bodyOffset: number, decodedBytesMax?: number, denseBytesMax?: number): Reader {
+    return new Reader(
+      frame,
+      bodyOffset,
+      frame.length,
+      requestDecodedBytesMax(frame.length, decodedBytesMax, denseBytesMax),
+    );
   }
 
   /** How many bytes are left. */

@@ -26,17 +26,24 @@ import { defineHandler, type RequestContext } from './handler.ts';
 
 type Listed = (topic: TopicImage) => TopicResponse;
 
-export const metadata = defineHandler(Metadata, { minVersion: 0, maxVersion: 12 }, (request, context) => {
-  const pause = () => context.pause();
-  const serve = (missing: readonly string[]): Promise<MetadataResponseInput> | MetadataResponseInput => {
-    if (missing.length === 0) return inTurns(respond(request, context, undefined), pause);
-    context.releaseRequest();
-    const created = context.broker.topicAdmin.autoCreate(missing);
-    return created.then((errors) => inTurns(respond(request, context, errors), pause));
-  };
-  const missing = inTurns(namesToCreate(request, context), pause);
-  return missing instanceof Promise ? missing.then(serve) : serve(missing);
-});
+/** 100,000 topics may be asked for at once, however short their names are. */
+const DENSE_BYTES_MAX = 13 * 1024 * 1024;
+
+export const metadata = defineHandler(
+  Metadata,
+  { minVersion: 0, maxVersion: 12, denseBytesMax: DENSE_BYTES_MAX },
+  (request, context) => {
+    const pause = () => context.pause();
+    const serve = (missing: readonly string[]): Promise<MetadataResponseInput> | MetadataResponseInput => {
+      if (missing.length === 0) return inTurns(respond(request, context, undefined), pause);
+      context.releaseRequest();
+      const created = context.broker.topicAdmin.autoCreate(missing);
+      return created.then((errors) => inTurns(respond(request, context, errors), pause));
+    };
+    const missing = inTurns(namesToCreate(request, context), pause);
+    return missing instanceof Promise ? missing.then(serve) : serve(missing);
+  },
+);
 
 function asksForAll(request: MetadataRequest, version: number): boolean {
   return request.topics === null || (version === 0 && request.topics.length === 0);

@@ -77,6 +77,8 @@ export interface ApiHandler<Req = unknown, ResInput = unknown> {
   readonly maxVersion: number;
   /** How much memory a request's decoded form may take; undefined for what the codec allows strangers. */
   readonly decodedBytesMax: number | undefined;
+  /** How much of that a request of many short names may take; undefined for what the codec allows strangers. */
+  readonly denseBytesMax: number | undefined;
   /** See {@link Handle}. A method, so that handlers of different APIs fit into one list. */
   handle(request: Req, context: RequestContext): ReturnType<Handle<Req, ResInput>>;
 }
@@ -93,7 +95,7 @@ export interface ApiHandler<Req = unknown, ResInput = unknown> {
  */
 export function defineHandler<Req, ResInput>(
   api: Api<Req, unknown, never, ResInput>,
-  versions: { minVersion: number; maxVersion: number; decodedBytesMax?: number },
+  versions: { minVersion: number; maxVersion: number; decodedBytesMax?: number; denseBytesMax?: number },
   handle: Handle<Req, NoInfer<ResInput>>,
 ): ApiHandler<Req, ResInput> {
   if (versions.minVersion < api.minVersion || versions.maxVersion > api.maxVersion) {
@@ -102,6 +104,6 @@ export function defineHandler<Req, ResInput>(
         `a handler for ${versions.minVersion} to ${versions.maxVersion} cannot be registered`,
     );
   }
-  const { minVersion, maxVersion, decodedBytesMax } = versions;
-  return { api, minVersion, maxVersion, decodedBytesMax, handle };
+  const { minVersion, maxVersion, decodedBytesMax, denseBytesMax } = versions;
+  return { api, minVersion, maxVersion, decodedBytesMax, denseBytesMax, handle };
 }

@@ -47,6 +47,15 @@ describe('Metadata', () => {
     expect(namesOf(await client.ask(Metadata, 1, { topics: [] }))).toEqual([]);
   });
 
+  it.each([1, 9])(
+    'takes 100,000 topics in a request, however short their names are, in version %i',
+    async (version) => {
+      const topics = Array.from({ length: 100_000 }, (_, index) => ({ name: `t${index}` }));
+      const auto = version < 4 ? {} : { allowAutoTopicCreation: false };
+      expect((await client.ask(Metadata, version, { topics, ...auto })).topics).toHaveLength(100_000);
+    },
+  );
+
   it('gives up its turn while it looks up thousands of topics, and again while their answer is encoded', async () => {
     const names = Array.from({ length: 4_000 }, (_, index) => ({ name: `unknown-${index}` }));
     const { monotonic } = test.clock;
