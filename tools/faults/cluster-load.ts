@@ -1,6 +1,6 @@
 /** Three clients and two groups at work on a cluster, and what they were promised: for all that happens to its brokers meanwhile. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Admin } from '@millrace/admin';
+import { Admin, AdminItemsError } from '@millrace/admin';
 import { KafkaClient } from '@millrace/client';
 import { Metadata } from '@millrace/protocol';
 import { within } from '../clients/client.ts';
@@ -89,7 +89,7 @@ export class ClusterLoad {
   }
 
   async start(): Promise<void> {
-    await this.admin.createTopics([{ topic: TOPIC, partitions: PARTITIONS, replicationFactor: this.#replicas }]);
+    await this.#create();
     await this.#cleaned?.create(this.#replicas);
     await this.whole();
     await this.#knownEverywhere();
@@ -103,6 +103,21 @@ export class ClusterLoad {
     await this.#member.start();
     this.#cleaned?.start();
     await this.whole();
+  }
+
+  /** Brokers are ready before the one that is asked has heard of all the others. */
+  async #create(): Promise<void> {
+    const deadline = performance.now() + SETTLE_MS_MAX;
+    for (;;) {
+      try {
+        await this.admin.createTopics([{ topic: TOPIC, partitions: PARTITIONS, replicationFactor: this.#replicas }]);
+        return;
+      } catch (error) {
+        const code = error instanceof AdminItemsError ? error.failures.get(TOPIC)?.code : undefined;
+        if (code !== 'KAFKA_INVALID_REPLICATION_FACTOR' || performance.now() > deadline) throw error;
+        await sleep(ASK_MS);
+      }
+    }
   }
 
   get #topics(): string[] {
