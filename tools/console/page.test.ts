@@ -178,6 +178,8 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
 
   it('tells what a config means where it cannot be changed, and what its numbers stand for', async () => {
     const page = await open('/local/nodes/1');
+    // A list is drawn as far as it is seen, and other brokers have more in it.
+    await page.getByRole('searchbox').first().fill('broker.id');
     await page.getByRole('button', { name: 'broker.id', exact: true }).click();
     const dialog = page.getByRole('dialog', { name: 'broker.id' });
     await dialog.locator('.note').waitFor();
@@ -346,10 +348,15 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     const really = dialog.getByRole('button', { name: 'Forget this topic' });
     expect(await really.isDisabled()).toBe(true);
     await dialog.getByRole('textbox').fill('orders');
-    // Without commits and members there is no such group any more.
-    faults.provoke(/404 .*\/groups\/forgets/);
     await really.click();
-    await page.getByText('There is no group forgets').waitFor();
+    await expect.poll(async () => (await admin.listGroupOffsets('forgets')).length).toBe(0);
+    // Without commits and members there is no such group any more; Kafka 4 keeps it.
+    const isGone = !(await admin.listGroups()).some(({ groupId }) => groupId === 'forgets');
+    expect(isGone || isElsewhere).toBe(true);
+    if (isGone) {
+      faults.provoke(/404 .*\/groups\/forgets/);
+      await page.getByText('There is no group forgets').waitFor();
+    }
     await page.context().close();
   });
 
