@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { ManualClock } from '@millrace/ports';
 import fc from 'fast-check';
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SignedTokens, UnsecuredTokens } from '../../config/oauth-settings.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { LoginRefused, type LoginStep } from './exchange.ts';
@@ -191,8 +191,11 @@ describe('OAUTHBEARER with a provider', () => {
     const early = login(await signed(claims(), pair.privateKey, 'made-up'), using);
     await expect.poll(() => provider.asked).toBe(2);
     provider.keys = [...provider.keys, { ...(await exportJWK(foreign.publicKey)), kid: 'k2' }];
+    // Looking for a key asks for the time when it begins, and when it has not found it and is about to wait for the reading.
+    const looks = vi.spyOn(clock, 'monotonic');
     const late = login(await signed(claims(), foreign.privateKey, 'k2'), using);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect.poll(() => looks.mock.calls.length).toBe(2);
+    looks.mockRestore();
     held.resolve();
     expect(await Promise.all([early, late])).toEqual([INVALID, INVALID]);
     await clock.advance(10_001);
