@@ -1,7 +1,7 @@
 /** Kills brokers of a cluster again and again under the load of several clients, and holds what is there against what was acknowledged. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, seededRandom } from '@millrace/ports';
-import { ClusterLoad, type LoadReport, PARTITIONS } from './cluster-load.ts';
+import { type ClientName, ClusterLoad, type LoadReport, PARTITIONS } from './cluster-load.ts';
 import {
   BROKER_IDS,
   type ClusterOptions,
@@ -44,7 +44,10 @@ export interface ClusterKillsOptions extends ClusterOptions {
   readonly seed: number;
   /** See {@link ClusterLoadOptions}. */
   readonly isEveryReplicaRead?: boolean;
-  readonly hasJava?: boolean;
+  /** See {@link ClusterLoadOptions}. */
+  readonly clients?: readonly ClientName[] | undefined;
+  /** See {@link ClusterLoadOptions}. Default: yes. */
+  readonly isCleaning?: boolean;
   readonly onRound?: (line: string, round: number) => void;
 }
 
@@ -119,8 +122,8 @@ class ClusterKills {
     this.#options = options;
     this.#cluster = cluster;
     this.#random = seededRandom(options.seed);
-    const { isEveryReplicaRead, hasJava, paceMs } = options;
-    const how = { isCleaning: true, isPatient: takesPatience(options), isEveryReplicaRead, hasJava, paceMs };
+    const { isEveryReplicaRead, isCleaning = true, clients, paceMs } = options;
+    const how = { isCleaning, isPatient: takesPatience(options), isEveryReplicaRead, clients, paceMs };
     this.#load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length, how);
   }
 

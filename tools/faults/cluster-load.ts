@@ -24,6 +24,11 @@ const METADATA_VERSION = 5;
 /** So long an acknowledgement may be under way between processes of one machine. */
 const ON_ITS_WAY_MS_MAX = 100;
 
+/** The producers of a load. */
+export const CLIENTS = ['millrace', 'kafkajs', 'librdkafka', 'java'] as const;
+export type ClientName = (typeof CLIENTS)[number];
+const CLIENTS_UNLESS_TOLD: readonly ClientName[] = ['millrace', 'kafkajs', 'librdkafka'];
+
 /** What the groups had committed at a moment. */
 export type Commits = readonly (readonly [group: string, partition: number, offset: number | undefined])[];
 
@@ -49,8 +54,8 @@ export interface ClusterLoadOptions {
   readonly isCleaning?: boolean;
   /** A record of each client for each partition so often. Default: 10. */
   readonly paceMs?: number | undefined;
-  /** Whether Java's producer is in the load. It needs a JDK and Kafka's jars. Default: no. */
-  readonly hasJava?: boolean | undefined;
+  /** Who writes. Java's producer needs a JDK and Kafka's jars. Default: all but Java's. */
+  readonly clients?: readonly ClientName[] | undefined;
   /** Whether kafkajs has the patience for partitions without a leader for longer than its default settings wait. Default: no. */
   readonly isPatient?: boolean | undefined;
   /** Whether what every replica has of them is held against what was acknowledged, and not what leaders have alone. Default: no. */
@@ -93,16 +98,29 @@ export class ClusterLoad {
     await this.#cleaned?.create(this.#replicas);
     await this.whole();
     await this.#knownEverywhere();
-    const { hasJava, isPatient } = this.#options;
-    this.#producers = [new SdkPaced(this.#target), await KafkaJsPaced.start(this.#target, isPatient)];
-    const librdkafka = await startLibrdkafka(this.#target);
-    if (librdkafka !== undefined) this.#producers.push(librdkafka);
-    if (hasJava === true) this.#producers.push(await startJava(this.#target));
+    for (const name of this.#options.clients ?? CLIENTS_UNLESS_TOLD) {
+      const producer = await this.#startProducer(name);
+      if (producer !== undefined) this.#producers.push(producer);
+    }
     this.#reader = new CommittingReader(this.#target, READER);
     this.#member = new GroupMember(this.#target, MEMBER);
     await this.#member.start();
     this.#cleaned?.start();
     await this.whole();
+  }
+
+  /** Undefined where this machine has no such client. */
+  async #startProducer(name: ClientName): Promise<PacedProducer | undefined> {
+    switch (name) {
+      case 'millrace':
+        return new SdkPaced(this.#target);
+      case 'kafkajs':
+        return KafkaJsPaced.start(this.#target, this.#options.isPatient);
+      case 'librdkafka':
+        return startLibrdkafka(this.#target);
+      case 'java':
+        return startJava(this.#target);
+    }
   }
 
   /** Brokers are ready before the one that is asked has heard of all the others. */

@@ -6,7 +6,7 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, seededRandom } from '@millrace/ports';
-import { ClusterLoad, type LoadReport, PARTITIONS } from './cluster-load.ts';
+import { type ClientName, ClusterLoad, type LoadReport, PARTITIONS } from './cluster-load.ts';
 import { BROKER_IDS, SETTINGS } from './cluster-process.ts';
 import { EnsembleCluster, SERVERS, SESSION_MS, TICK_MS } from './ensemble-cluster.ts';
 import { FakeClocks } from './fake-clocks.ts';
@@ -45,7 +45,7 @@ export interface EventsOptions {
   /** How long what lasts a while lasts. */
   readonly outageMs: number;
   /** See {@link ClusterLoadOptions}. */
-  readonly hasJava?: boolean;
+  readonly clients?: readonly ClientName[] | undefined;
   readonly onRound?: (line: string) => void;
 }
 
@@ -81,7 +81,7 @@ export async function happen(options: EventsOptions): Promise<EventsReport> {
     const load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length, {
       isCleaning: true,
       isPatient: true,
-      hasJava: options.hasJava,
+      clients: options.clients,
     });
     try {
       return await new Events(options, { cluster, load, disk, clocks, syncs }).run();

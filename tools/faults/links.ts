@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, seededRandom } from '@millrace/ports';
-import { ClusterLoad, type LoadReport } from './cluster-load.ts';
+import { type ClientName, ClusterLoad, type LoadReport } from './cluster-load.ts';
 import { BROKER_IDS, SETTINGS } from './cluster-process.ts';
 import { EnsembleCluster, SERVERS, SESSION_MS, TICK_MS } from './ensemble-cluster.ts';
 import type { TableGap } from './gap-table.ts';
@@ -55,7 +55,7 @@ export interface LinksOptions {
   /** Which faults, in turns. Default: all. */
   readonly faults?: readonly LinkFault[];
   /** See {@link ClusterLoadOptions}. */
-  readonly hasJava?: boolean;
+  readonly clients?: readonly ClientName[] | undefined;
   readonly onRound?: (line: string) => void;
 }
 
@@ -74,7 +74,7 @@ export async function breakLinks(options: LinksOptions): Promise<LinksReport> {
     const load = new ClusterLoad(cluster.bootstrapServers, BROKER_IDS.length, {
       isCleaning: true,
       isPatient: true,
-      hasJava: options.hasJava,
+      clients: options.clients,
     });
     try {
       return await new Links(options, network, load, random).run();

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { killBrokers } from './cluster-kills.ts';
-import type { LoadReport } from './cluster-load.ts';
+import { CLIENTS, type ClientName, type LoadReport } from './cluster-load.ts';
 import { ENGINES } from './cluster-process.ts';
 import { librdkafkaCommand, whyNoLibrdkafka } from './copiers/foreign-copiers.ts';
 import { COPIERS, COPY_ENGINES, type CopierName, killCopiers } from './copy-kills.ts';
@@ -26,10 +26,11 @@ const USAGE = `usage: pnpm faults kill-nine  [--rounds 20] [--seed N] [--folder 
        pnpm faults kills      [--rounds 20] [--seed N] [--folder DIR] [--engine local|zookeeper] [--rolling] [--json]
                               [--stop-every N] [--empty-every N] [--pause-every N] [--keeper-every N] [--calm-ms 0]
                               [--pace-ms 10] [--spare-every N] [--program FILE]
-                              [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--java]
-       pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--java] [--json]
+                              [--kafka-brokers 1,2] [--kafka 3.9.1] [--inter-broker-protocol 3.9]
+                              [--client millrace|kafkajs|librdkafka|java]... [--without-cleaning]
+       pnpm faults links      [--rounds 20] [--seed N] [--folder DIR] [--fault ensemble|followers|lossy|...]... [--client NAME]... [--json]
        pnpm faults events     [--rounds 20] [--seed N] [--folder DIR] [--event quorum|full-disk|resize|...]... [--outage-ms 30000]
-                              [--java] [--json]
+                              [--client NAME]... [--json]
        pnpm faults copies     [--rounds 20] [--seconds N] [--seed N] [--folder DIR] [--engine local|zookeeper|single] [--json]
                               [--copier millrace|kafkajs|librdkafka|java|java-3]...
        pnpm faults migration  [--way same-id|new-id] [--kafka 3.9.1] [--inter-broker-protocol 3.9] [--folder DIR] [--json]
@@ -64,7 +65,8 @@ const { values, positionals } = parseArgs({
     'spare-every': { type: 'string', default: '0' },
     'keeper-every': { type: 'string', default: '0' },
     rolling: { type: 'boolean', default: false },
-    java: { type: 'boolean', default: false },
+    client: { type: 'string', multiple: true },
+    'without-cleaning': { type: 'boolean', default: false },
     'kafka-brokers': { type: 'string' },
     kafka: { type: 'string' },
     way: { type: 'string', multiple: true },
@@ -188,7 +190,8 @@ async function runKills(): Promise<void> {
     keeperEvery: Number(values['keeper-every']),
     rollingRounds: values.rolling ? rounds : 0,
     isEveryReplicaRead: true,
-    hasJava: values.java,
+    clients: clientsOrDefault(),
+    isCleaning: !values['without-cleaning'],
     program: values.program === undefined ? undefined : [values.program],
     kafkaIds: values['kafka-brokers']?.split(',').map(Number),
     kafka: values.kafka,
@@ -205,7 +208,7 @@ async function runLinks(): Promise<void> {
   const folder = mkdtempSync(join(parent, 'millrace-links-'));
   const say = (line: string): void => (values.json ? console.error(line) : console.log(line));
   say(`links of a cluster on an ensemble broken, ${rounds} rounds, seed ${seed}, data in ${folder}`);
-  const report = await breakLinks({ folder, rounds, seed, faults, hasJava: values.java, onRound: say });
+  const report = await breakLinks({ folder, rounds, seed, faults, clients: clientsOrDefault(), onRound: say });
   if (values.json) console.log(JSON.stringify(report));
   else console.log(`\n${gapTable(report.gaps)}\n`);
   judge(report, folder, say);
@@ -222,12 +225,21 @@ async function runEvents(): Promise<void> {
     seed,
     events,
     outageMs: Number(values['outage-ms']),
-    hasJava: values.java,
+    clients: clientsOrDefault(),
     onRound: say,
   });
   if (values.json) console.log(JSON.stringify(report));
   else console.log(`\n${gapTable(report.gaps)}\n`);
   judge(report, folder, say);
+}
+
+/** Undefined for those that a load has unless told. */
+function clientsOrDefault(): ClientName[] | undefined {
+  return values.client?.map((name) => {
+    const client = CLIENTS.find((each) => each === name);
+    if (client === undefined) throw new Error(`--client is one of ${CLIENTS.join(', ')}, not ${name}`);
+    return client;
+  });
 }
 
 function eventOf(name: string): EventName {
