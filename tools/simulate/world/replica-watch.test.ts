@@ -269,7 +269,20 @@ describe('the files of a replica in sync', () => {
     const protests: string[] = [];
     const watch = new ReplicaWatch(states, (anomaly, _, message) => protests.push(`${anomaly}: ${message}`));
     const leader = (await new Broker(1, 'delete').writes(batch(0, 'a'), batch(2, 'b'))).commits(4);
-    watch.look([leader, new Broker(2, 'delete').commits(4)]);
+    watch.look([leader, (await new Broker(2, 'delete').writes(batch(0, 'a'))).commits(4)]);
+    expect(protests).toEqual([
+      'taken-back: the files of broker 2, which is in sync, lack what was committed from offset 2 to 4',
+    ]);
+  });
+
+  it('are not there for the moment in which their folder is renamed, and not for longer: taken-back', async () => {
+    const protests: string[] = [];
+    const watch = new ReplicaWatch(states, (anomaly, _, message) => protests.push(`${anomaly}: ${message}`));
+    const leader = (await new Broker(1, 'delete').writes(batch(0, 'a'), batch(2, 'b'))).commits(4);
+    const follower = new Broker(2, 'delete').commits(4);
+    watch.look([leader, follower]);
+    expect(protests).toEqual([]);
+    watch.lookAtRest([leader, follower]);
     expect(protests).toEqual([
       'taken-back: the files of broker 2, which is in sync, lack what was committed from offset 0 to 4',
     ]);

@@ -189,10 +189,12 @@ export class ReplicaWatch {
   }
 
   /** Only what has come since the last look, but for a replica that was opened anew, came into sync or has changed its role: of that all. */
-  #lookAtFiles({ broker, replica, name }: Seen, end: number): number {
+  #lookAtFiles({ broker, replica, name }: Seen, end: number): number | undefined {
     const before = this.#held.get(replica);
     const from = before?.leaderEpoch === replica.leaderEpoch ? before.end : 0;
     if (from >= end) return from;
+    // A folder is being renamed at the end of a move; a log whose files are really gone is one at rest as well.
+    if (broker.disk.namesIn(replica.log.folder).length === 0) return undefined;
     const difference = this.#prefix(replica, name).hold(partOf(broker, replica, from, end));
     if (difference !== undefined) this.#tell(difference.anomaly, name, difference.message);
     return end;

@@ -130,6 +130,7 @@ async function follower(index: number): Promise<Partition> {
     clock,
     deadlines,
     guard: new Guard(silentLogger),
+    logger: silentLogger,
     lagMsMax: 10_000,
     isAlive: () => true,
     isrChanges: { propose: () => new Promise<never>(() => {}) },

@@ -400,12 +400,7 @@ export class FollowerFetcher {
       await role.cutTo(leaderEnd, leaderStart);
       return;
     }
-    if (leaderStart <= role.fetchOffset) return;
-    this.#options.logger.info(
-      { topic, partition: index, from: role.fetchOffset, to: leaderStart },
-      'The leader has deleted what this follower has yet to fetch; its log begins anew',
-    );
-    await role.startOverAt(leaderStart);
+    if (leaderStart > role.fetchOffset) await role.startOverAt(leaderStart);
   }
 
   async #leaderOffset(partition: Partition, role: FollowerRole, timestamp: number): Promise<number> {

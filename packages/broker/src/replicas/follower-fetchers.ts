@@ -3,6 +3,7 @@ import type { BrokerEndpoint } from '../cluster/broker-channel.ts';
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { InterBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import type { Peers } from '../cluster/peers.ts';
+import { Guard } from '../shared/guard.ts';
 import { javaAbs, javaStringHash } from '../shared/java-hash.ts';
 import type { Logger } from '../shared/logger.ts';
 import { type FetcherSettings, FollowerFetcher } from './follower-fetcher.ts';
@@ -38,6 +39,7 @@ interface Entry {
  */
 export class FollowerFetchers {
   readonly #options: FollowerFetchersOptions;
+  readonly #guard: Guard;
   /** By leader and fetcher number. */
   readonly #entries = new Map<string, Entry>();
   readonly #byPartition = new Map<Partition, FollowerFetcher>();
@@ -49,6 +51,7 @@ export class FollowerFetchers {
 
   constructor(options: FollowerFetchersOptions) {
     this.#options = options;
+    this.#guard = new Guard(options.logger);
     this.#fetchersPerLeader = options.fetchersPerLeader;
     this.#forget = options.cluster.onChange(() => this.#lookAround());
   }
@@ -109,13 +112,21 @@ export class FollowerFetchers {
     for (const partition of [...this.#homeless]) {
       if (this.#endpointOf(partition.following?.leaderId ?? -1) === undefined) continue;
       this.#homeless.delete(partition);
-      this.add(partition);
+      this.#takeUp(partition);
     }
     for (const [key, { fetcher, endpoint }] of [...this.#entries]) {
       const now = this.#endpointOf(Number(key.split(':')[0]));
       if (now === undefined || (now.host === endpoint.host && now.port === endpoint.port)) continue;
       this.#move(key, fetcher);
     }
+  }
+
+  /** Adds a partition where nobody waits for it. One that no fetcher can be given to is tried again, and holds no other up. */
+  #takeUp(partition: Partition): void {
+    if (this.#guard.run('Giving a partition to a fetcher', () => this.add(partition))) return;
+    this.#homeless.add(partition);
+    const { clock, settings } = this.#options;
+    clock.schedule(settings.backoffMs, () => this.#guard.run('Finding fetchers', () => this.#lookAround()));
   }
 
   /** Has what a fetcher fetches fetched by others. */
@@ -127,7 +138,7 @@ export class FollowerFetchers {
         // It is fetched no more, or was closed with all others.
         if (this.#moving.get(partition) !== moved) continue;
         this.#moving.delete(partition);
-        this.add(partition);
+        this.#takeUp(partition);
       }
     });
     for (const partition of partitions) {

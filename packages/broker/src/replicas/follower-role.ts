@@ -1,6 +1,7 @@
 import type { PartitionLog } from '@millrace/log';
 import { ErrorCode } from '@millrace/protocol';
 import { BATCH_HEADER_BYTES, batchBaseOffset, batchLeaderEpoch, batchSizeBytes } from '@millrace/records';
+import type { Logger } from '../shared/logger.ts';
 
 /** What a leader answered about a partition. */
 export interface FetchedFromLeader {
@@ -18,12 +19,14 @@ export class FollowerRole {
   readonly leaderId: number;
   readonly epoch: number;
   readonly #log: PartitionLog;
+  readonly #logger: Logger;
   #leaderHighWatermark = -1;
 
-  constructor(leaderId: number, epoch: number, log: PartitionLog) {
+  constructor(leaderId: number, epoch: number, log: PartitionLog, logger: Logger) {
     this.leaderId = leaderId;
     this.epoch = epoch;
     this.#log = log;
+    this.#logger = logger;
     log.fenceEpochsBelow(epoch);
   }
 
@@ -101,6 +104,11 @@ export class FollowerRole {
 
   /** Everything here lies before what the leader still has: the log begins anew there. */
   async startOverAt(offset: number): Promise<void> {
+    const { topic, partition } = this.#log;
+    this.#logger.info(
+      { topic, partition, from: this.fetchOffset, to: offset },
+      'Nothing is left that the leader and this follower both have; its log begins anew',
+    );
     await this.#log.truncateFullyAndStartAt(offset);
   }
 }

@@ -71,6 +71,7 @@ beforeEach(async () => {
     clock,
     deadlines,
     guard: new Guard(silentLogger),
+    logger: silentLogger,
     lagMsMax: LAG_MS_MAX,
     isAlive: () => true,
     isrChanges: {

@@ -15,6 +15,7 @@ import { ErrorCode } from '@millrace/protocol';
 import { NO_LEADER, type ReplicaState } from '../cluster/broker-channel.ts';
 import { Deadline, type Deadlines } from '../shared/deadlines.ts';
 import type { Guard } from '../shared/guard.ts';
+import type { Logger } from '../shared/logger.ts';
 import { plausibleEpoch } from '../store/found-logs.ts';
 import { type FetchedFromLeader, FollowerRole } from './follower-role.ts';
 import type { IsrChanges } from './isr-changes.ts';
@@ -47,6 +48,7 @@ export interface PartitionSurroundings {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly guard: Guard;
+  readonly logger: Logger;
   /** `replica.lag.time.max.ms` */
   readonly lagMsMax: number;
   /** Whether a broker is registered, as far as this one knows. */
@@ -234,7 +236,8 @@ export class Partition {
     const former = { leading: before, isr: before?.isr ?? this.#state?.isr ?? [] };
     const leads = state.leader === this.#brokerId;
     const leading = leads ? new LeaderRole(state, this.#leaderOptions(), former) : undefined;
-    const following = leads ? undefined : new FollowerRole(state.leader, state.leaderEpoch, this.log);
+    const { logger } = this.#surroundings;
+    const following = leads ? undefined : new FollowerRole(state.leader, state.leaderEpoch, this.log, logger);
     // From here on all of it is done, or, where a role could not begin, nothing.
     before?.end();
     if (leads && before === undefined) this.#leadership += 1;

@@ -145,6 +145,7 @@ export class ReplicaManager {
       clock,
       deadlines,
       guard: new Guard(options.logger),
+      logger: options.logger,
       lagMsMax,
       isrChanges,
       isAlive,

@@ -47,6 +47,20 @@ describe('num.replica.fetchers of a broker that runs', () => {
     expect([0, 1, 2, 3].map((partition) => cluster.partition(1, 't', partition).isr.length)).toEqual([2, 2, 2, 2]);
   });
 
+  it('tries one again that could not be given to its fetcher, and holds no other up', async () => {
+    await following();
+    let faults = 0;
+    cluster.lineFault = (clientId) => {
+      if (clientId !== 'broker-2-fetcher-1' || faults > 0) return undefined;
+      faults += 1;
+      throw new Error('no way to a leader');
+    };
+    await setFetchers(2);
+    expect(faults).toBe(1);
+    await cluster.pass(2000);
+    for (const partition of [0, 1, 2, 3]) expect(await produce(partition)).toBe(0);
+  });
+
   it('has no partition led before the fetcher that it is taken from has let go of its log', async () => {
     await following();
     const { log } = cluster.partition(2, 't');
