@@ -182,21 +182,27 @@ function distance(id: number, partition: number, ids: readonly number[]): number
   return (ids.indexOf(id) - (partition % ids.length) + ids.length) % ids.length;
 }
 
-/** Gives a topic's partitions their preferred leaders, as evenly as their replicas allow; those there are stay where that goes. */
+/**
+ * Gives a topic's partitions their preferred leaders, as evenly as their replicas allow. Those there are stay, and the rest are given around
+ * them; only what is uneven then is shifted. So a leader that need not move does not, whatever the order of the partitions, and a
+ * plan has nothing to do with what a plan has made.
+ */
 function chooseLeaders(topic: string, drafts: readonly Draft[], leaders: Load, leaderOf: Map<Draft, number>): void {
+  const give = (draft: Draft, leader: number): void => {
+    leaderOf.set(draft, leader);
+    leaders.add(topic, leader, 1);
+  };
   for (const draft of drafts) {
-    const candidates = [...draft.replicas];
-    const first = draft.before[0];
-    const least = Math.min(...candidates.map((id) => leaders.of(topic, id)));
-    const best =
-      first !== undefined && draft.replicas.has(first) && leaders.of(topic, first) === least
-        ? first
-        : candidates.reduce((a, b) => {
-            const order = leaders.of(topic, b) - leaders.of(topic, a) || leaders.total(b) - leaders.total(a);
-            return order < 0 ? b : a;
-          });
-    leaderOf.set(draft, best);
-    leaders.add(topic, best, 1);
+    const [first] = draft.before;
+    if (first !== undefined && draft.replicas.has(first)) give(draft, first);
+  }
+  for (const draft of drafts) {
+    if (leaderOf.has(draft)) continue;
+    const best = [...draft.replicas].reduce((a, b) => {
+      const order = leaders.of(topic, b) - leaders.of(topic, a) || leaders.total(b) - leaders.total(a);
+      return order < 0 ? b : a;
+    });
+    give(draft, best);
   }
   while (shiftOne(topic, drafts, leaders, leaderOf));
 }
