@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SKIPS_FILE } from '../needs/index.ts';
 import { root } from '../source/index.ts';
+import { failedTests } from './failed.ts';
 import { runSteps, type StepResult } from './run.ts';
 import { skippedSuites, type TestReport } from './skipped.ts';
 import { type Step, steps, TEST_REPORT } from './steps.ts';
@@ -56,7 +57,9 @@ async function check(chosen: readonly Step[]): Promise<void> {
   const verdict = failed.length === 0 ? 'all passed' : `failed: ${failed.map((result) => result.step.name).join(', ')}`;
   console.log(`\n${results.length} steps in ${seconds(total).trim()}, ${verdict}`);
   if (chosen.some((step) => step.name === 'tests')) {
-    printSkipped(report);
+    const told = JSON.parse(readIfThere(report) || '{}') as TestReport;
+    for (const line of failedTests(told, root)) console.log(`  ${line}`);
+    printSkipped(told);
     console.log(testCounts(report));
   }
   if (failed.length > 0) process.exitCode = 1;
@@ -69,9 +72,9 @@ function printFailure(result: StepResult): void {
 }
 
 /** What did not run, and what it needs: a test that is passed over unseen protects nothing. */
-function printSkipped(report: string): void {
+function printSkipped(report: TestReport): void {
   const needs = readIfThere(join(root, SKIPS_FILE)).split('\n');
-  const suites = skippedSuites(JSON.parse(readIfThere(report) || '{}') as TestReport, root);
+  const suites = skippedSuites(report, root);
   const lines = [...new Set([...needs, ...suites])].filter((line) => line !== '');
   if (lines.length > 0) console.log(`\nSkipped on this machine:\n${lines.map((line) => `  ${line}`).join('\n')}`);
 }

@@ -5,10 +5,14 @@ import { relative } from 'node:path';
 export interface TestReport {
   readonly testResults?: readonly {
     readonly name: string;
+    readonly status?: string;
+    /** What the file as a whole failed with. */
+    readonly message?: string;
     readonly assertionResults: readonly {
       readonly status: string;
       readonly ancestorTitles: readonly string[];
       readonly title: string;
+      readonly failureMessages?: readonly string[];
     }[];
   }[];
 }
