@@ -3,8 +3,9 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startBroker, type TestBroker } from '@millrace/testing';
-import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
+import type { SASLOptions } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectKafkaJs } from '../clients/index.ts';
 import { has } from '../needs/index.ts';
 
 const fixtures = new URL('../../packages/network/fixtures/', import.meta.url);
@@ -48,13 +49,8 @@ describe.each(['SASL_PLAINTEXT', 'SASL_SSL'] as const)('%s', (protocol) => {
   const kafkajs = async (mechanism: Mechanism, username: string, password: string): Promise<string[]> => {
     // kafkajs has a type for each mechanism, of which these three are alike.
     const sasl = { mechanism: mechanism.toLowerCase(), username, password } as SASLOptions;
-    const kafka = new Kafka({
-      brokers: [broker.bootstrapServers],
-      logLevel: logLevel.NOTHING,
-      retry: { retries: 0 },
-      sasl,
-      ssl: isTls ? { ca: [cert] } : false,
-    });
+    const ssl = isTls ? { ca: [cert] } : false;
+    const kafka = connectKafkaJs(broker.bootstrapServers, { retry: { retries: 0 }, sasl, ssl });
     const admin = kafka.admin();
     try {
       await admin.connect();
