@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { failedTests } from './failed.ts';
 
-const passed = { status: 'passed', title: 'x', ancestorTitles: ['A'], failureMessages: [] };
+const passed = { status: 'passed', title: 'x', ancestorTitles: ['A'], failureMessages: [] as readonly string[] };
 const failed = (title: string, ...failureMessages: string[]) => ({
   ...passed,
   status: 'failed',
