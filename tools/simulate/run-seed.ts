@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { checkInvariants } from '@millrace/ports';
 import { type Build, SOUND } from './build.ts';
 import { check } from './checker/check.ts';
-import type { Violation } from './checker/violation.ts';
+import type { Anomaly, Violation } from './checker/violation.ts';
 import type { SimulatedClient } from './clients/client.ts';
 import { Gardener } from './clients/gardener.ts';
 import { GroupMember } from './clients/group-member.ts';
@@ -27,6 +27,7 @@ import { TransactionalProducer } from './transactions/transactional-producer.ts'
 import { planCrash } from './world/fault-plan.ts';
 import type { Machine } from './world/machine.ts';
 import { Nemesis } from './world/nemesis.ts';
+import { ClockStopped } from './world/simulated-clock.ts';
 import { World, WorldStuck } from './world/world.ts';
 
 // A world is run to find mistakes, so what must always hold is looked at.
@@ -37,6 +38,11 @@ export interface RunOptions extends PlanOptions {
   readonly build?: Build;
   /** Takes the trace down, which costs time. */
   readonly trace?: TraceLine | undefined;
+  /**
+   * What a broken build is to be caught by: where the world itself sees it, the world ends with it. What else the checker says of the
+   * history then is said of one that was cut short.
+   */
+  readonly lookedFor?: Anomaly | undefined;
 }
 
 /** What happened in a world, in numbers. */
@@ -111,14 +117,35 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
 async function run(seed: number, options: RunOptions, begins: (world: World) => void): Promise<SeedResult> {
   const { build = SOUND } = options;
   const plan = planSeed(seed, { ...options, transactions: options.transactions ?? build.hasTransactions ?? false });
-  const world = new World(plan, build, options.trace);
+  const world = new World(plan, build, options.trace, options.lookedFor);
   begins(world);
   const nemesis = new Nemesis(world);
+  const ledger = new TransactionLedger();
+  const helpers: Helpers = { gardeners: [], porters: [] };
+  await live(world, nemesis, ledger, helpers).catch((error: unknown) => {
+    if (!(error instanceof ClockStopped)) throw error;
+  });
+  const { history } = world;
+  for (const { name } of world.partitions) if (world.states.uncleanEpoch(name) >= 0) history.unclean.add(name);
+  const violations = [...check(history, ledger.uncommitted), ...checkTransactions(ledger)];
+  return { seed, plan, violations, history, hash: hashOf(world), figures: figuresOf(world, nemesis, helpers) };
+}
+
+/** Those of whom is counted what they got done. */
+interface Helpers {
+  readonly gardeners: Gardener[];
+  readonly porters: Porter[];
+}
+
+/** From the first start to the last audit. */
+async function live(world: World, nemesis: Nemesis, ledger: TransactionLedger, helpers: Helpers): Promise<void> {
+  const { plan } = world;
   await world.begin();
   world.groups = [...new Set(plan.readers.flatMap(({ group }) => group ?? []))];
+  const { gardeners, porters } = helpers;
   const factor = plan.topics[0]?.replicationFactor ?? 1;
-  const gardeners = plan.isTended ? [new Gardener(world.toolsFor('gardener'), factor)] : [];
-  const porters = plan.hasPorter ? [new Porter(world.toolsFor('porter'), world.machines[0]!.folders)] : [];
+  if (plan.isTended) gardeners.push(new Gardener(world.toolsFor('gardener'), factor));
+  if (plan.hasPorter) porters.push(new Porter(world.toolsFor('porter'), world.machines[0]!.folders));
   const clients = [
     ...plan.producers.map((traits) => makeProducer(traits, world)),
     ...plan.readers.map((traits) => makeReader(traits, world)),
@@ -126,23 +153,11 @@ async function run(seed: number, options: RunOptions, begins: (world: World) => 
     ...gardeners,
     ...porters,
   ];
-  const ledger = new TransactionLedger();
   if (plan.transactional.length > 0) clients.push(...transactionalClients(world, ledger));
   nemesis.start(plan.faults);
   await world.run(clients, plan.durationMs, FINISH_MS, () => nemesis.stop());
   await finish(world);
-  const { history } = world;
   if (plan.transactional.length > 0) await readCommitted(world, ledger);
-  for (const { name } of world.partitions) if (world.states.uncleanEpoch(name) >= 0) history.unclean.add(name);
-  const violations = [...check(history, ledger.uncommitted), ...checkTransactions(ledger)];
-  return {
-    seed,
-    plan,
-    violations,
-    history,
-    hash: hashOf(world),
-    figures: figuresOf(world, nemesis, gardeners, porters),
-  };
 }
 
 function vandals(world: World): SimulatedClient[] {
@@ -324,12 +339,7 @@ function hashOf({ history, notes, clock }: World): string {
   return hash.digest('hex');
 }
 
-function figuresOf(
-  world: World,
-  nemesis: Nemesis,
-  gardeners: readonly Gardener[],
-  porters: readonly Porter[],
-): SeedFigures {
+function figuresOf(world: World, nemesis: Nemesis, { gardeners, porters }: Helpers): SeedFigures {
   const { history, machines, clock } = world;
   const sum = (of: (machine: Machine) => number): number => machines.reduce((all, machine) => all + of(machine), 0);
   const sends = history.events.filter((event) => event.kind === 'send');

@@ -132,6 +132,7 @@ const expandsUnchecked: Build = {
   what: 'when one follower has caught up, all of them come into sync',
   rule: 'taken-back',
   brokers: BROKERS,
+  seed: 3,
   peers: meddlingPeers(AlterPartition, (body, send) =>
     send({
       ...body,

@@ -147,6 +147,7 @@ const missesItsEnd: Build = {
   what: 'a broker does not notice that its session has expired',
   rule: 'unavailable',
   brokers: BROKERS,
+  seed: 8,
   store: (store) => new WrappedStore(store, { hears: (state) => state !== 'expired' }),
 };
 

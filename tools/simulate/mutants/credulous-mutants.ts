@@ -52,6 +52,7 @@ const countsWhatIsNowhere: Build = {
   rule: 'taken-back',
   faults: ['link', 'kill'],
   brokers: BROKERS,
+  seed: 23,
   handler: (inner, tools) => ({
     async handle(frame, connection, admission) {
       const endOf = (topic: string, partition: number): Promise<number> => {

@@ -40,7 +40,7 @@ describe('a broker that is broken on purpose', () => {
       const { brokers = 1, faults, seed: first = 1 } = build;
       const found = new Set<Anomaly>();
       for (let seed = first; seed < first + RULED_MUTANT_SEEDS && !found.has(rule!); seed += 1) {
-        const { violations } = await runSeed(seed, { brokers, faults, build });
+        const { violations } = await runSeed(seed, { brokers, faults, build, lookedFor: rule });
         for (const { anomaly } of violations) found.add(anomaly);
       }
       expect([...found]).toContain(rule);

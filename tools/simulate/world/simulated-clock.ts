@@ -19,6 +19,7 @@ export class SimulatedClock implements Clock {
   readonly #heap: PendingTimer[] = [];
   #elapsedMs = 0;
   #order = 0;
+  #isStopped = false;
   /** Timers that have fired, for the figures. */
   fired = 0;
 
@@ -45,15 +46,22 @@ export class SimulatedClock implements Clock {
     return new Promise((resolve) => void this.schedule(delayMs, resolve));
   }
 
+  /** Lets no more time pass: who waits for it is told so. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   /**
    * Lets time pass until `isOver` says so, which is asked whenever nothing can happen without time passing, or until
    * `limitMs` on the clock.
    *
    * @returns false when the limit was reached, or nothing is left that could ever happen
+   * @throws ClockStopped when it was stopped
    */
   async run(isOver: () => boolean, limitMs: number): Promise<boolean> {
     for (;;) {
       await settled();
+      if (this.#isStopped) throw new ClockStopped('the clock was stopped');
       if (isOver()) return true;
       const next = this.#pop();
       if (next === undefined) return false;
@@ -108,6 +116,11 @@ export class SimulatedClock implements Clock {
     heap[at] = last;
     return first;
   }
+}
+
+/** The world has come to its end before its time. */
+export class ClockStopped extends Error {
+  override readonly name = 'ClockStopped';
 }
 
 function isBefore(a: PendingTimer, b: PendingTimer): boolean {

@@ -40,15 +40,18 @@ export class World {
   readonly #backstage: Network;
   /** Partitions of which bits of the log were flipped. */
   readonly #damaged = new Set<string>();
+  /** What time ends with when the world sees it. */
+  readonly #lookedFor: Anomaly | undefined;
   topics: readonly Topic[] = [];
   partitions: readonly PartitionRef[] = [];
   groups: readonly string[] = [];
   audits = 0;
   #auditing: Promise<string | undefined> = Promise.resolve(undefined);
 
-  constructor(plan: SeedPlan, build: Build, trace: TraceLine | undefined) {
+  constructor(plan: SeedPlan, build: Build, trace: TraceLine | undefined, lookedFor?: Anomaly) {
     this.plan = plan;
     this.#trace = trace;
+    this.#lookedFor = lookedFor;
     this.dice = new Dice(plan.seed).for('world');
     this.clock = new SimulatedClock();
     const told = (event: HistoryEvent): void => trace?.(this.clock.monotonic(), ...describeEvent(event));
@@ -74,6 +77,7 @@ export class World {
   protest(anomaly: Anomaly, partition: PartitionName | null, message: string): void {
     const { history } = this;
     history.add({ kind: 'protest', at: history.tick(), client: 'world', partition, anomaly, message });
+    if (anomaly === this.#lookedFor) this.clock.stop();
   }
 
   /** Lets time pass until a promise settles. @throws what it rejects with; an Error when it never settles */
