@@ -5,17 +5,17 @@ import { runSeed } from './run-seed.ts';
 import { faultKinds } from './world/fault-plan.ts';
 
 /** How many seeds a test run looks at, and how long it may take for that. */
-const SEEDS = Number(process.env['MILLRACE_SIMULATE_SEEDS'] ?? 300);
-const SECONDS = Number(process.env['MILLRACE_SIMULATE_SECONDS'] ?? 30);
+const SEEDS = Number(process.env['MILLRACE_SIMULATE_SEEDS'] ?? 150);
+const SECONDS = Number(process.env['MILLRACE_SIMULATE_SECONDS'] ?? 15);
 /** A world of three brokers costs as much as several of one. */
 const CLUSTER_SEEDS = Math.ceil(SEEDS / 5);
 /** As many show several elections of leaders that were not in sync. */
-const UNCLEAN_SEEDS = Math.ceil(SEEDS / 30);
+const UNCLEAN_SEEDS = Math.ceil(SEEDS / 15);
 const UNCLEAN = 'unclean.leader.election.enable';
 /** Not all have readers, and not all of these speak the versions that it takes. */
-const RACKS_SEEDS = Math.ceil(SEEDS / 30);
+const RACKS_SEEDS = Math.ceil(SEEDS / 15);
 /** Larger ones cost more still, and have three replicas of each partition on some of them. */
-const LARGER_CLUSTER_SEEDS = Math.ceil(SEEDS / 100);
+const LARGER_CLUSTER_SEEDS = Math.ceil(SEEDS / 50);
 /** Worlds of thirty brokers, until enough replicas were moved. */
 const THIRTY_SEEDS_MAX = 6;
 /** Each takes seconds, if the machine has them to give. */
