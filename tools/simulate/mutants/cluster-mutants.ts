@@ -60,7 +60,7 @@ const dropsOrders: Build = {
   what: 'now and then a broker answers LeaderAndIsr as if it had done what it was told',
   rule: 'command-order',
   brokers: BROKERS,
-  seed: 4,
+  seed: 3,
   handler: meddlingWith(LeaderAndIsr, async ({ ask, tools }) =>
     tools.dice.chance(BAD_PERCENT) ? { errorCode: 0, topics: [], partitionErrors: [] } : ask(),
   ),
