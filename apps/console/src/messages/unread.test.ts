@@ -14,7 +14,7 @@ import { readTurns } from './turns.ts';
 const RECORDS = 12_000;
 const NEEDLES = [3, RECORDS - 5];
 /** Longer than nothing may come before a leader is asked whether there is anything. */
-const SLOW_MS = 4000;
+const SLOW_MS = 2500;
 const turns = readTurns();
 
 async function read(cluster: Cluster, topic: string, plan: ReadPlan, patienceMs?: number) {
