@@ -7,8 +7,9 @@ import { Admin } from '@millrace/admin';
 import { createConsole } from '@millrace/console';
 import { Producer } from '@millrace/producer';
 import { startCluster } from '@millrace/testing';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { startApacheKafka } from '../kafka/index.ts';
+import { openBrowser } from './browser.ts';
 import { FAULTLESS, Faults } from './faults.ts';
 
 /** What one case works with. */
@@ -354,7 +355,7 @@ async function on(browser: Browser, { bootstrapServers, name }: Place): Promise<
 /** Tries everything on each; how much failed. */
 export async function browse(versions: readonly string[]): Promise<number> {
   let failed = 0;
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+  const browser = await openBrowser();
   try {
     for (const start of versions.length === 0 ? [ours] : versions.map((version) => () => kafka(version))) {
       const place = await start();

@@ -11,9 +11,10 @@ import { createConsole } from '@millrace/console';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { startCluster } from '@millrace/testing';
-import axe from 'axe-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { openBrowser } from './browser.ts';
 import { Faults } from './faults.ts';
+import { hindrancesOn } from './hindrances.ts';
 
 const OPTIONS = {
   records: { type: 'string', default: '1000000' },
@@ -36,12 +37,6 @@ const RECORDS_AT_ONCE = 20_000;
 const WIDTHS = [390, 820, 1280, 1920];
 const HEIGHT = 844;
 const LOCALES = ['en-US', 'ko-KR'];
-
-/** What axe has found. */
-interface Violation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string }[];
-}
 
 /** A name as teams give them. */
 const LONG = 'payments.settlement.reconciliation.daily-batch-v2.dead-letters.retry-03';
@@ -210,12 +205,11 @@ async function pictures(browser: Browser, origin: string, into: string, pages: r
           await page.setViewportSize({ width, height: HEIGHT });
           await page.screenshot({ path: join(into, `${name}-${width}-${theme}-${locale.slice(0, 2)}.png`) });
         }
-        await page.evaluate(axe.source);
-        const { violations } = await page.evaluate<{ violations: Violation[] }>('axe.run()');
+        const hindrances = await hindrancesOn(page);
         if (name === 'missing') faults.provoke(/404 .*\/no-such-topic/);
         const { unprovoked, missing } = faults.take();
         for (const fault of [...unprovoked, ...missing]) tell(fault);
-        for (const { id, nodes } of violations) tell(`${name}, ${theme}, ${locale}: ${id}: ${nodes[0]?.html}`);
+        for (const each of hindrances) tell(`${name}, ${theme}, ${locale}: ${each}`);
       }
       await context.close();
     }
@@ -236,7 +230,7 @@ export async function look(args: string[]): Promise<void> {
   try {
     leave = await timed('to fill the cluster', () => fill(bootstrapServers, size));
     const origin = `http://localhost:${await served.listen({ port: 0 })}`;
-    const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+    const browser = await openBrowser();
     try {
       const page = await browser.newPage({ viewport: { width: 1280, height: 844 } });
       await figures(page, origin);

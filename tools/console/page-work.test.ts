@@ -4,13 +4,14 @@ import { Admin } from '@millrace/admin';
 import { type Console, createConsole } from '@millrace/console';
 import { Producer } from '@millrace/producer';
 import { startBroker, startCluster, type TestBroker } from '@millrace/testing';
-import axe from 'axe-core';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../../apps/console/src/clusters/cluster.ts';
 import { readRecord } from '../../apps/console/src/messages/read.ts';
 import { has } from '../needs/index.ts';
+import { KeptPages, openBrowser, STILL } from './browser.ts';
 import { FAULTLESS, Faults } from './faults.ts';
+import { hindrancesOn } from './hindrances.ts';
 import { isElsewhere, openTriedCluster, type TriedCluster } from './tried-cluster.ts';
 
 const KEY = Buffer.from([0, 0xff, 0xfe, 1, 2]);
@@ -22,8 +23,10 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
   let broker: TriedCluster<TestBroker>;
   let admin: Admin;
   let browser: Browser;
+  let pages: KeptPages;
   let origin: string;
   const consoles: Console[] = [];
+  const contexts: BrowserContext[] = [];
   const faults = new Faults();
 
   beforeAll(async () => {
@@ -49,7 +52,8 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await producer.send({ topic: 'dead', key: KEY, value: '{"totl":1}', headers });
     await producer.send({ topic: 'small', value: 'x' });
     origin = await serve({ clusters: { local: { bootstrapServers } } });
-    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+    browser = await openBrowser();
+    pages = new KeptPages(browser, faults);
   }, 120_000);
 
   afterAll(async () => {
@@ -59,7 +63,11 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await broker.close();
   });
 
-  afterEach(() => expect(faults.take()).toEqual(FAULTLESS));
+  afterEach(async () => {
+    for (const context of contexts.splice(0)) await context.close();
+    await pages.clear();
+    expect(faults.take()).toEqual(FAULTLESS);
+  });
 
   async function serve(options: Parameters<typeof createConsole>[0]): Promise<string> {
     const served = await createConsole(options);
@@ -67,9 +75,13 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     return `http://localhost:${await served.listen({ port: 0 })}`;
   }
 
+  /** A page that is kept, or where it takes another context, one of that for this test. */
   async function open(path: string, options: BrowserContextOptions & { at?: string } = {}): Promise<Page> {
     const { at = origin, ...rest } = options;
-    const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 844 }, ...rest });
+    if (Object.keys(rest).length === 0) return pages.open(at + path);
+    const viewport = { width: 1280, height: 844 };
+    const context = await browser.newContext({ ...STILL, locale: 'en-US', viewport, ...rest });
+    contexts.push(context);
     const page = await context.newPage();
     faults.watch(page);
     await page.goto(at + path);
@@ -78,9 +90,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
 
   /** Nothing that axe finds hinders anybody. */
   async function faultless(page: Page, what: string): Promise<void> {
-    await page.evaluate(axe.source);
-    const { violations } = await page.evaluate<{ violations: AxeViolation[] }>('axe.run()');
-    expect(violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes[0]?.html}`)).toEqual([]);
+    expect(await hindrancesOn(page), what).toEqual([]);
   }
 
   const rows = (page: Page) => page.locator('table.messages tbody tr');
@@ -99,7 +109,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await cluster.close();
     expect({ rawKey, rawValue: String(rawValue) }).toEqual({ rawKey: KEY, rawValue: '{"total":1}' });
     expect(headers.map(({ key, value }) => ({ key, value }))).toEqual([{ key: 'none', value: null }]);
-    await page.context().close();
   });
 
   it.skipIf(isElsewhere)(
@@ -113,7 +122,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
       await button(page, 'Read on').click();
       await expect.poll(() => rows(page).count()).toBe(50);
       expect(await page.getByText('The leader does not answer').count()).toBe(0);
-      await page.context().close();
     },
     120_000,
   );
@@ -131,7 +139,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await page.getByText('0 of 1 looked at').waitFor();
     expect(await button(page, 'Stop').count()).toBe(0);
     hold.remove();
-    await page.context().close();
   });
 
   it('has a time, a page of messages, a live tail and the order of a table in addresses that mean the same elsewhere', async () => {
@@ -155,8 +162,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await button(york, 'Live').click();
     await york.reload();
     await york.locator('button.live.on').waitFor();
-    await seoul.context().close();
-    await york.context().close();
   });
 
   it('sorts a list, and the address says by what, and which topics there are', async () => {
@@ -175,7 +180,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
       .filter({ hasText: /^Topic$/ })
       .click();
     await expect.poll(() => first.textContent()).toBe('dead');
-    await page.context().close();
   });
 
   it('is led to the search by a slash, which is a slash where one types', async () => {
@@ -187,7 +191,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await page.locator('input[type=search]:focus').waitFor();
     await page.keyboard.type('a/b');
     expect(await search.inputValue()).toBe('a/b');
-    await page.context().close();
   });
 
   it('gives the messages that are on the page as files', async () => {
@@ -208,7 +211,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     const [head, line] = (await fileOf('CSV')).split('\r\n');
     expect(head).toBe('partition,offset,timestamp,key,value,headers,notes');
     expect(line).toMatch(/^0,0,\d+,00fffe0102,"\{""totl"":1\}","\[\[""dead-letter-topic"",""mended""\],.*",key hex$/);
-    await page.context().close();
   });
 
   it('gives all that a search finds as a file, which is more than the page, and says how far it is', async () => {
@@ -228,10 +230,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await dialog.getByText(`The file is whole: ${ORDERS} messages`).waitFor();
     await page.setViewportSize({ width: 390, height: 844 });
     expect(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
-    await page.evaluate(axe.source);
-    const { violations } = await page.evaluate<{ violations: AxeViolation[] }>('axe.run()');
-    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
-    await page.context().close();
+    await faultless(page, 'a file that is whole');
   });
 
   it.skipIf(isElsewhere)('stops a file that is being written, and says that it is not whole', async () => {
@@ -246,7 +245,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await dialog.getByRole('button', { name: 'Stop' }).click();
     await dialog.getByText('the file is not whole').waitFor();
     hold.remove();
-    await page.context().close();
   });
 
   it('says that a topic is deleted while one looks at it', async () => {
@@ -255,7 +253,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     faults.provoke(/404 .*\/topics\/gone/);
     await admin.deleteTopics(['gone']);
     await page.getByText('There is no topic gone in local').waitFor(PATIENCE);
-    await page.context().close();
   });
 
   it('offers what somebody may do, and nothing else', async () => {
@@ -273,7 +270,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
       if (username === undefined) await page.getByText('read-only', { exact: true }).waitFor();
       // Who it is stands above every page, whichever way he has logged in.
       expect(await page.locator('header .who').allTextContents()).toEqual(username === undefined ? [] : [username]);
-      await page.context().close();
       return names;
     };
     expect(await offered(asked, 'eve')).toEqual([]);
@@ -322,7 +318,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await page.getByRole('link', { name: 'Quotas' }).click();
     await page.getByRole('row', { name: /eve/ }).waitFor();
     await faultless(page, 'quotas');
-    await page.context().close();
+    await pages.clear();
   });
 
   it.skipIf(isElsewhere)(
@@ -343,7 +339,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
       await brokers.kill(await brokers.leaderOf('tailed'));
       await producer.send({ topic: 'tailed', value: 'after' });
       await rows(page).filter({ hasText: 'after' }).waitFor(PATIENCE);
-      await page.context().close();
+      await pages.clear();
     },
     120_000,
   );
@@ -391,7 +387,6 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     expect(shown.map((text) => Number(/number (\d+)/.exec(text)?.[1]))).toEqual(
       Array.from({ length: 500 }, (_, n) => sent - 1 - n),
     );
-    await page.context().close();
   }, 120_000);
 
   it.each([
@@ -428,13 +423,7 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
         await page.getByRole('dialog').last().waitFor();
         await faultless(page, `a dialog on ${path}`);
       }
-      await page.context().close();
     },
     120_000,
   );
 });
-
-interface AxeViolation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string }[];
-}

@@ -6,8 +6,9 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startCluster } from '@millrace/testing';
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { root } from '../source/index.ts';
+import { openBrowser } from './browser.ts';
 import { fill, timed } from './look.ts';
 import { startConsole } from './tails.ts';
 
@@ -96,7 +97,7 @@ export async function speed(args: string[]): Promise<void> {
     leave = await timed('to fill the cluster', () => fill(bootstrapServers, size));
     // In a checkout the page is built when it is first asked for.
     await (await fetch(origin)).text();
-    await using browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+    await using browser = await openBrowser();
     const taken = WAITS.map((): number[] => []);
     for (let round = 0; round < rounds; round += 1) {
       const page = await browser.newPage({ viewport: { width: 1280, height: 844 }, locale: 'en-US' });
