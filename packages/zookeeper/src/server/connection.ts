@@ -131,9 +131,11 @@ export class ServerConnection {
       this.close();
       return;
     }
-    session.connection?.close();
+    const replaced = session.connection;
+    // First, so that the end of the one before is not taken for the session's.
     session.connection = this;
     this.#session = session;
+    replaced?.close();
     const { timeoutMs, id, password } = session;
     this.#socket.write(encodeConnectResponse({ timeoutMs, sessionId: id, password }));
   }

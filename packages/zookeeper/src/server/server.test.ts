@@ -167,9 +167,95 @@ describe('a session at a server', () => {
     expect([events, await tree.exists('/e')]).toEqual([['opened', 'lost'], undefined]);
   });
 
+  it('is not ended by a socket that another has replaced, though the server reads of its end later', async () => {
+    const { server, events } = scene({ sessionEndsWithSocket: true });
+    const first = new Client(server);
+    const { sessionId, password } = await first.greet();
+    const next = new Client(server);
+    expect((await next.greet(sessionId, password)).sessionId).toBe(sessionId);
+    first.connection.closed();
+    await nextTurn();
+    expect([events, first.isClosed, next.isClosed]).toEqual([['opened'], true, false]);
+  });
+
   it('may not be longer or shorter than the server allows', async () => {
     const { server } = scene({ sessionTimeoutMs: [2000, 3000] });
     expect((await new Client(server).greet()).timeoutMs).toBe(2000);
+  });
+});
+
+describe('after the server has stood still, a session that ends with its socket', () => {
+  interface Standing extends Scene {
+    readonly client: Client;
+    readonly comesBack: (client?: Client) => Promise<number>;
+  }
+
+  /** A client with a session and a node, at a server that has just not run for so long. */
+  async function standing(stalledMs: number): Promise<Standing> {
+    const all = scene({ sessionEndsWithSocket: true });
+    const client = new Client(all.server);
+    const { sessionId, password } = await client.greet();
+    await client.ask(ephemeral('/e'));
+    all.clock.stalledMs += stalledMs;
+    const comesBack = async (next = new Client(all.server)): Promise<number> =>
+      (await next.greet(sessionId, password)).timeoutMs;
+    return { ...all, client, comesBack };
+  }
+
+  it.each([
+    ['less than its timeout', 700],
+    ['longer', 60_000],
+  ])('goes on over the next one where the client hung up meanwhile, which was %s', async (_, stalledMs) => {
+    const { client, clock, comesBack, events, tree } = await standing(stalledMs);
+    client.connection.closed();
+    expect(await comesBack()).toBe(TIMEOUT_MS);
+    clock.advance(TIMEOUT_MS);
+    await nextTurn();
+    expect([events, (await tree.exists('/e')) !== undefined]).toEqual([['opened'], true]);
+  });
+
+  it.each([
+    ['before the end of the first', ['greets', 'gave up', 'hung up', 'comes back']],
+    ['behind it', ['hung up', 'greets', 'gave up', 'comes back']],
+    ['and the last attempt before it', ['greets', 'comes back', 'gave up', 'hung up']],
+  ])('goes on though attempts that the client has given up are read %s', async (_, order) => {
+    const { client, server, clock, comesBack, events } = await standing(60_000);
+    const attempt = new Client(server);
+    const steps: Record<string, () => unknown> = {
+      'hung up': () => client.connection.closed(),
+      greets: () => comesBack(attempt),
+      'gave up': () => attempt.connection.closed(),
+      'comes back': async () => expect(await comesBack()).toBe(TIMEOUT_MS),
+    };
+    for (const step of order) await steps[step]?.();
+    clock.advance(TIMEOUT_MS);
+    await nextTurn();
+    expect(events).toEqual(['opened']);
+  });
+
+  it('ends within its timeout where the client is gone, whatever of it was still read', async () => {
+    const { client, clock, events, tree } = await standing(60_000);
+    await client.ask({ type: 'ping' });
+    client.connection.closed();
+    clock.advance(TIMEOUT_MS);
+    await nextTurn();
+    expect(events).toEqual(['opened']);
+    clock.advance(200);
+    await nextTurn();
+    expect([events, await tree.exists('/e')]).toEqual([['opened', 'expired'], undefined]);
+  });
+
+  it.each([
+    ['that was too short for a client to lose its patience', 400, 0],
+    ['that is over', 60_000, 1100],
+  ])('ends at once after a standstill %s', async (_, stalledMs, laterMs) => {
+    const { client, clock, events } = await standing(stalledMs);
+    clock.advance(laterMs / 2);
+    await client.ask({ type: 'ping' });
+    clock.advance(laterMs / 2);
+    client.connection.closed();
+    await nextTurn();
+    expect(events).toEqual(['opened', 'lost']);
   });
 });
 

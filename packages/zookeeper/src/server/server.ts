@@ -14,8 +14,9 @@ export interface ZooKeeperServerOptions {
   /** The least and most that a client may have for its session's timeout. Default 300 ms and 60 s. */
   readonly sessionTimeoutMs?: readonly [least: number, most: number];
   /**
-   * Whether a session ends with its socket: right where clients are processes of this machine, whose sockets only end when they do.
-   * Default false: it may be gone on with until it has been silent for too long.
+   * Whether a session ends with its socket: right where clients are processes of this machine, whose sockets end when they do, or when this
+   * process has been silent for too long. After time in which it stood still, a session may therefore be gone on with over another socket
+   * until its timeout has passed. Default false: it may be so always.
    */
   readonly sessionEndsWithSocket?: boolean;
   /** Told of sessions that begin and end. */
@@ -26,6 +27,12 @@ const SESSION_TIMEOUT_MS = [300, 60_000] as const;
 
 /** How often sessions are looked at, while there are any. */
 const TICK_MS = 100;
+
+/** Whoever was silent for less than this part of a session's timeout has lost no client by that: clients wait for a third at the least. */
+const PATIENCE_SHARE = 1 / 4;
+
+/** How long after a standstill sockets are still found that clients have closed in it, or because it answers them too late. */
+const AFTERMATH_MS = 1000;
 
 /**
  * A server of ZooKeeper's client protocol over a store in this process: what one machine's cluster has in place of an ensemble. It has
@@ -38,7 +45,10 @@ export class ZooKeeperServer implements ConnectionHost {
   /** By the store's name of a session, the number that clients know it by. */
   readonly #ids = new Map<string, LongId>();
   #ticks: Timer | undefined;
-  #tickedAtMs = 0;
+  /** When it was last seen that this process runs. */
+  #ranAtMs = 0;
+  /** Time in which this process did not run lately, and until when clients may be found to have hung up because of it. */
+  #standstill = { ms: 0, untilMs: 0 };
 
   constructor(options: ZooKeeperServerOptions) {
     this.#options = options;
@@ -89,7 +99,15 @@ export class ZooKeeperServer implements ConnectionHost {
     this.#connections.delete(connection);
     if (session === undefined || session.connection !== connection) return;
     session.connection = undefined;
-    if (this.#options.sessionEndsWithSocket === true) this.#endUnasked(session, 'lost');
+    if (this.#options.sessionEndsWithSocket !== true || this.#mayHaveLostPatience(session)) return;
+    this.#endUnasked(session, 'lost');
+  }
+
+  /** Whether a client that has closed its socket may live, and have done so because it heard nothing from this process. */
+  #mayHaveLostPatience({ timeoutMs }: ServerSession): boolean {
+    // Its end may be read before the next tick.
+    const nowMs = this.#noticeStandstill();
+    return nowMs < this.#standstill.untilMs && this.#standstill.ms >= timeoutMs * PATIENCE_SHARE;
   }
 
   idOf(sessionId: string): LongId {
@@ -138,20 +156,31 @@ export class ZooKeeperServer implements ConnectionHost {
   }
 
   #tickLater(): void {
-    this.#tickedAtMs = this.#options.clock.monotonic();
+    this.#ranAtMs = this.#options.clock.monotonic();
     this.#ticks = this.#options.clock.schedule(TICK_MS, () => this.#tick());
   }
 
   #tick(): void {
-    const nowMs = this.#options.clock.monotonic();
-    // Time in which this process did not run says nothing about its clients: what they sent meanwhile lies in their sockets.
-    const stalledMs = Math.max(0, nowMs - this.#tickedAtMs - 2 * TICK_MS);
+    const nowMs = this.#noticeStandstill();
     for (const session of [...this.#sessions.values()]) {
-      session.heardAtMs += stalledMs;
       if (nowMs - session.heardAtMs > session.timeoutMs + TICK_MS) this.#endUnasked(session, 'expired');
     }
     this.#ticks = undefined;
     if (this.#sessions.size > 0) this.#tickLater();
+  }
+
+  /** Time in which this process did not run says nothing about its clients: what they sent meanwhile lies in their sockets. */
+  #noticeStandstill(): number {
+    const nowMs = this.#options.clock.monotonic();
+    const stalledMs = nowMs - this.#ranAtMs - 2 * TICK_MS;
+    this.#ranAtMs = nowMs;
+    if (stalledMs <= 0) return nowMs;
+    // What was read before this was noticed has been heard now, and not later than that.
+    for (const session of this.#sessions.values()) session.heardAtMs = Math.min(session.heardAtMs + stalledMs, nowMs);
+    const { ms, untilMs } = this.#standstill;
+    const isOneWithTheLast = nowMs - stalledMs < untilMs;
+    this.#standstill = { ms: isOneWithTheLast ? ms + stalledMs : stalledMs, untilMs: nowMs + AFTERMATH_MS };
+    return nowMs;
   }
 
   #newId(): LongId {
