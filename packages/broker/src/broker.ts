@@ -204,6 +204,7 @@ export class Broker {
         store,
         clock,
         logger,
+        brokerId: config.brokerId,
         logs: () => foundLogs(logs),
         isTold: (log) => this.#isTold(log),
       });
@@ -373,7 +374,10 @@ export class Broker {
     const { groups, transactions, coordinatorTopics } = coordinators;
     const commands = new CommandInbox({ replicas, cluster, configs, groups, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
-    const controller = this.#newController(configs, channels, versions, topicIds(cluster, logs));
+    const controller = this.#newController(configs, channels, versions, {
+      knownTopicId: topicIds(cluster, logs),
+      rememberedEpoch: () => commands.controllerEpoch,
+    });
     const clients = newClientRooms({ ...this.#options, store, configs, metrics });
     const services = this.#newServices({
       clients,
@@ -491,7 +495,7 @@ export class Broker {
     configs: ConfigRepository,
     channels: Channels,
     versions: InterBrokerVersions,
-    knownTopicId: KnownTopicId,
+    known: { readonly knownTopicId: KnownTopicId; readonly rememberedEpoch: () => number },
   ): Controller {
     const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
     return new Controller({
@@ -500,7 +504,7 @@ export class Broker {
       clock,
       random,
       logger,
-      knownTopicId,
+      ...known,
       openChannel: (to, onOverflow) => channels.open(to, onOverflow),
       featureNodeVersion: versions.featureNode,
       hasRecoveryState: versions.hasRecoveryState,

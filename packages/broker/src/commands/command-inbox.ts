@@ -57,6 +57,11 @@ export class CommandInbox {
     this.#rooms = rooms;
   }
 
+  /** The highest epoch of a controller that has commanded this broker, below which it is commanded by none; -1 before the first. */
+  get controllerEpoch(): number {
+    return this.#controllerEpoch;
+  }
+
   leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
     return this.#inTurn(command, async (legal) => {
       const { replicas, cluster } = this.#rooms;

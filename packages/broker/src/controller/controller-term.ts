@@ -23,6 +23,8 @@ export interface TermEvents {
   brokerModified(broker: number): void;
   /** Commands for a broker were dropped, because too many waited for it. */
   brokerOverflowed(broker: number): void;
+  /** A broker has been commanded in a later epoch than this term's. */
+  epochRefused(broker: number): void;
   topicsChanged(): void;
   partitionsChanged(topic: string): void;
   /** The node of a state that nobody could read has changed. */
@@ -485,6 +487,7 @@ export class ControllerTerm {
       const fields = { broker: brokerId, command, errorCode: outcome.errorCode };
       this.#options.logger.warn(fields, 'A broker has refused a command');
     }
+    if (outcome.errorCode === ErrorCode.STALE_CONTROLLER_EPOCH) this.#events.epochRefused(brokerId);
     if (command === 'LeaderAndIsr' && outcome.errorCode === ErrorCode.NONE) {
       const isFailed = outcome.partitions.some(({ errorCode }) => errorCode === ErrorCode.KAFKA_STORAGE_ERROR);
       if (isFailed) this.context.failureAnswered(brokerId);

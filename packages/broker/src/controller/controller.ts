@@ -1,6 +1,7 @@
 import { isMetadataError, type MetadataStore, type Operation } from '@millrace/metadata';
 import type { Timer } from '@millrace/ports';
 import { BrokerFault } from '../shared/errors.ts';
+import { EPOCH_LEAP } from '../store/adopt-logs.ts';
 import {
   decodeController,
   decodeControllerEpoch,
@@ -17,6 +18,9 @@ const ELECTION_ATTEMPTS_MAX = 100;
 
 /** How long after an event that failed, or an election that could not be held, the broker stands again. */
 const RETRY_MS = 1000;
+
+/** How often a controller leaps above epochs that brokers remember: one that refuses for another reason must not keep it from its work. */
+const LEAPS_MAX = 3;
 
 /** How long after taking office leaderships are looked at for the first time (`KafkaController`). */
 const FIRST_REBALANCE_MS = 5000;
@@ -46,6 +50,8 @@ export class Controller {
   #forgetSession: (() => void) | undefined;
   /** Topics that may have a leader out of sync since a moment ago. */
   readonly #uncleanTopics = new Set<string>();
+  /** How often it has leapt since it was elected. */
+  #leaps = 0;
   #rebalance: Timer | undefined;
   #retry: Timer | undefined;
   #deletions: Timer | undefined;
@@ -158,6 +164,7 @@ export class Controller {
       const office = await this.#stand();
       if (office === 'unreadable') return;
       if (office === undefined) continue;
+      this.#leaps = 0;
       await this.#begin(office);
       return;
     }
@@ -207,10 +214,11 @@ export class Controller {
 
   /** Takes office in one transaction with the next epoch; undefined when somebody else was faster. Where nobody can read the epoch, it waits. */
   async #stand(): Promise<Office | 'unreadable' | undefined> {
-    const { brokerId, clock } = this.#options;
+    const { brokerId, clock, rememberedEpoch } = this.#options;
     try {
       const { data, stat } = await this.#epochNode();
-      const epoch = decodeControllerEpoch(data) + 1;
+      // Of a store that was put back from a copy, brokers that run on remember more, and are commanded in no epoch below.
+      const epoch = Math.max(decodeControllerEpoch(data), rememberedEpoch?.() ?? -1) + 1;
       const operations: Operation[] = [
         {
           type: 'create',
@@ -252,6 +260,7 @@ export class Controller {
     const term: ControllerTerm = new ControllerTerm(epoch, guard, this.#options, {
       brokersChanged: () => this.#during(term, 'brokers', () => term.brokersChanged()),
       brokerModified: (id) => this.#during(term, `broker ${id}`, () => term.brokerModified(id)),
+      epochRefused: (id) => this.#during(term, 'epoch', () => this.#leap(term, id)),
       brokerOverflowed: (id) => this.#during(term, `overflow of ${id}`, () => term.brokerOverflowed(id)),
       topicsChanged: () => this.#during(term, 'topics', () => term.topicsChanged()),
       partitionsChanged: (topic) => this.#during(term, `partitions of ${topic}`, () => term.partitionsChanged(topic)),
@@ -280,6 +289,30 @@ export class Controller {
     } catch (error) {
       if (!this.#endsTerm(error)) await this.#failed(error);
     }
+  }
+
+  /**
+   * Goes on in a later epoch where a broker refuses this one. Either another has been elected, which the guard shows; or the store was put back
+   * from a copy under brokers that run on and remember more than it does: they would take nothing from anybody for as long as they run. The
+   * office is not left meanwhile, so that nobody takes it who would be refused as well.
+   */
+  async #leap(term: ControllerTerm, brokerId: number): Promise<void> {
+    const guard = this.#guard;
+    if (guard === undefined || this.#leaps === LEAPS_MAX) return;
+    this.#leaps += 1;
+    const epoch = Math.max(term.epoch, this.#options.rememberedEpoch?.() ?? -1) + EPOCH_LEAP;
+    try {
+      await this.#store.set(guard.path, Buffer.from(String(epoch)), { exactly: guard.version });
+    } catch (error) {
+      if (!isMetadataError(error, 'BAD_VERSION', 'NO_NODE')) throw error;
+      throw new ControllerMovedError('another controller was elected, whose epoch a broker knows');
+    }
+    this.#options.logger.warn(
+      { broker: brokerId, refused: term.epoch, epoch },
+      'The metadata store was behind the controller epoch that a broker remembers, as if it had been put back from a copy; the controller goes on in a later one',
+    );
+    this.#endTerm('it goes on in a later epoch');
+    await this.#begin({ epoch, guard: { ...guard, version: guard.version + 1 } });
   }
 
   /** Carries out an event of a term, if that term has not ended by then. */

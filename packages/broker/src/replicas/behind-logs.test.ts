@@ -1,4 +1,4 @@
-import { Produce } from '@millrace/protocol';
+import { InitProducerId, Produce } from '@millrace/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodePartitionState, encodePartitionState, type LeaderAndIsr, paths } from '../store/znodes.ts';
 import { batchOf } from '../testing/test-broker.ts';
@@ -47,6 +47,9 @@ async function leadOn(epochs: number): Promise<void> {
 const isrOf = (leader: number): string => cluster.partition(leader, 't').isr.toSorted().join();
 const latestEpoch = (id: number): number => cluster.partition(id, 't').log.latestEpoch;
 
+const controllerEpochOf = (id: number): number => cluster.broker(id).services.commands.controllerEpoch;
+const idempotent = { transactionalId: null, transactionTimeoutMs: 60_000, producerId: -1, producerEpoch: -1 };
+
 async function expectEqualLogs(ids: readonly number[]): Promise<void> {
   await cluster.pass(600);
   const logs = ids.map(async (id) => {
@@ -90,6 +93,55 @@ describe('an ensemble that was put back from an older copy', () => {
       const leader = cluster.leaderOf('t');
       return leader > 0 && cluster.partition(leader, 't').leaderEpoch > 1000 + known && isrOf(leader) === '1,2';
     });
+    await produced(cluster.leaderOf('t'), 'after');
+    await expectEqualLogs([1, 2]);
+  });
+
+  it('has controllers and producer ids go on above what brokers that run on remember', async () => {
+    cluster = await TestReplicas.start(2);
+    await cluster.createTopic('t', [[1, 2]]);
+    const older = await state();
+    const epoch = (await cluster.store.get(paths.controllerEpoch)).data;
+    const ids = (await cluster.store.get(paths.producerIdBlock)).data;
+    await leadOn(3);
+    const { producerId: given } = await cluster.ask(1, InitProducerId, 4, idempotent);
+    await cluster.until('all in sync', () => isrOf(cluster.leaderOf('t')) === '1,2');
+    await putBack(older);
+    await cluster.store.set(paths.controllerEpoch, epoch, 'any');
+    await cluster.store.set(paths.producerIdBlock, ids, 'any');
+    for (const id of [1, 2]) await cluster.expire(id);
+    await cluster.until('a leader that all know', () => {
+      const leader = cluster.leaderOf('t');
+      return leader > 0 && isrOf(leader) === '1,2' && cluster.partition(leader, 't').leaderEpoch > 1000;
+    });
+    await produced(cluster.leaderOf('t'), 'after');
+    for (const id of [1, 2]) {
+      await cluster.stop(id);
+      await cluster.start(id);
+      const { producerId } = await cluster.ask(id, InitProducerId, 4, idempotent);
+      expect(producerId).toBeGreaterThan(given + 1_000_000);
+    }
+  });
+
+  it('has a controller that has just started go on above what others remember, who refuse it first', async () => {
+    cluster = await TestReplicas.start(2);
+    await cluster.createTopic('t', [[1, 2]]);
+    const older = await state();
+    const epoch = (await cluster.store.get(paths.controllerEpoch)).data;
+    await leadOn(3);
+    await cluster.stop(1);
+    const remembered = controllerEpochOf(2);
+    expect(remembered).toBeGreaterThan(Number(epoch) + 1);
+    cluster.pause(2);
+    await cluster.expire(2);
+    await putBack(older);
+    await cluster.store.set(paths.controllerEpoch, epoch, 'any');
+    await cluster.start(1);
+    expect(controllerEpochOf(1)).toBeLessThan(remembered);
+    await cluster.resume(2);
+    await cluster.until('both are commanded', () => controllerEpochOf(2) > remembered);
+    expect([controllerEpochOf(1) > remembered, cluster.broker(1).services.controller.isActive]).toEqual([true, true]);
+    await cluster.until('both in sync', () => isrOf(cluster.leaderOf('t')) === '1,2');
     await produced(cluster.leaderOf('t'), 'after');
     await expectEqualLogs([1, 2]);
   });

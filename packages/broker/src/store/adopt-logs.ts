@@ -52,6 +52,9 @@ const TOPIC_ID = /^[A-Za-z0-9_-]{22}$/;
  */
 export const EPOCH_LEAP = 1000;
 
+/** How often others may take producer ids at the same moment. */
+const LEAP_ATTEMPTS_MAX = 50;
+
 /** States that are written in one transaction. */
 const STATES_PER_WRITE_MAX = 100;
 
@@ -276,13 +279,27 @@ async function leapControllerEpoch(store: MetadataStore, leap: number): Promise<
   return epoch;
 }
 
-async function leapProducerIds(
+/**
+ * Has producer ids go on above all that were given out, for a store that does not know how many these were. Others may take theirs meanwhile.
+ * @throws MetadataError when the store cannot be used
+ */
+export async function leapProducerIds(
   store: MetadataStore,
   { brokerId, nowMs }: Pick<AdoptOptions, 'brokerId' | 'nowMs'>,
 ): Promise<void> {
-  const present = decodeProducerIdBlock((await contentOf(store, paths.producerIdBlock)) ?? Buffer.alloc(0));
-  const last = Math.max(present?.last ?? -1, Math.trunc(nowMs));
-  await store.set(paths.producerIdBlock, encodeProducerIdBlock({ brokerId, first: last, last }), 'any');
+  for (let attempt = 1; ; attempt += 1) {
+    const { data, stat } = await store.get(paths.producerIdBlock);
+    const last = Math.trunc(nowMs);
+    // Nothing is taken back, and one that has leapt already need not do so again.
+    if ((decodeProducerIdBlock(data)?.last ?? -1) >= last) return;
+    const block = encodeProducerIdBlock({ brokerId, first: last, last });
+    try {
+      await store.set(paths.producerIdBlock, block, { exactly: stat.version });
+      return;
+    } catch (error) {
+      if (!isMetadataError(error, 'BAD_VERSION', 'CONNECTION_LOSS') || attempt === LEAP_ATTEMPTS_MAX) throw error;
+    }
+  }
 }
 
 async function readTopic(store: MetadataStore, topic: string): Promise<TopicAssignment | undefined> {

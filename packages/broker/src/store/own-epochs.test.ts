@@ -49,7 +49,7 @@ function epochsOf(
   isTold: (log: FoundLog) => boolean,
   from: MetadataStore = store,
 ): OwnEpochs {
-  return new OwnEpochs({ store: from, clock, logger: silentLogger, logs: () => logs, isTold });
+  return new OwnEpochs({ store: from, clock, logger: silentLogger, brokerId: 7, logs: () => logs, isTold });
 }
 
 const raise = (...logs: FoundLog[]): Promise<void> => epochsOf(logs, () => false).raise();

@@ -2,7 +2,7 @@ import { isMetadataError, type MetadataStore, type Operation } from '@millrace/m
 import type { Clock, Timer } from '@millrace/ports';
 import type { Logger } from '../shared/logger.ts';
 import { tellAll } from '../shared/told.ts';
-import { EPOCH_LEAP } from './adopt-logs.ts';
+import { EPOCH_LEAP, leapProducerIds } from './adopt-logs.ts';
 import { type FoundLog, plausibleEpoch } from './found-logs.ts';
 import {
   decodePartitionState,
@@ -36,6 +36,7 @@ export interface OwnEpochsOptions {
   readonly store: MetadataStore;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly brokerId: number;
   readonly logs: () => Iterable<FoundLog>;
   /**
    * Whether a controller has told this process of the epoch that a log knows, or of a later one: then the replica takes over no leader in an
@@ -48,7 +49,7 @@ export interface OwnEpochsOptions {
  * Keeps the leader epochs of partitions in the store above what this broker's logs know: an ensemble that was built anew, or put back from a
  * copy, is behind. A leader in an epoch that has been before would write records that no follower could tell from those of the first one. The
  * controller hears of it as of what leaders before 2.7 have changed, and has leaders go on above that. Others' logs may know more, so epochs
- * leap.
+ * leap. So do producer ids, which would be given out twice.
  */
 export class OwnEpochs {
   readonly #options: OwnEpochsOptions;
@@ -116,6 +117,7 @@ export class OwnEpochs {
     for (const some of inPieces(logs, LOOKED_AT_MAX)) {
       const looked = await Promise.all(some.map((log) => raisedAbove(store, log)));
       const behind = looked.flatMap((each) => (each === undefined ? [] : [each.log]));
+      if (behind.length > 0) await this.#raiseProducerIds();
       for (const few of inPieces(behind, WRITTEN_MAX)) raised.push(...(await raiseSome(store, few)));
     }
     tellAll(raised, {
@@ -125,6 +127,21 @@ export class OwnEpochs {
       nameOf: ({ topic, partition }) => `${topic}-${partition}`,
       many: 'The metadata store was behind the leader epochs that many logs know, as if it had been put back from a copy; they were raised',
     });
+  }
+
+  /** Before the epochs: whoever finds these raised takes the store for one that is not behind. */
+  async #raiseProducerIds(): Promise<void> {
+    const { store, clock, logger, brokerId } = this.#options;
+    try {
+      await leapProducerIds(store, { brokerId, nowMs: clock.now() });
+    } catch (err) {
+      // None can be given out then.
+      if (!isMetadataError(err, 'NO_NODE') && !(err instanceof MalformedNodeError)) throw err;
+      logger.error(
+        { err },
+        'Producer ids cannot be raised above those that were given out: nobody can read how far these are',
+      );
+    }
   }
 }
 

@@ -14,6 +14,8 @@ export interface ControllerTermOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** The highest epoch of a controller that this broker remembers: a store that was put back from a copy may be behind it. Default -1. */
+  readonly rememberedEpoch?: () => number;
   /** Opens the way to a broker for as long as it is registered as it is now; the term closes it. */
   readonly openChannel: (broker: LiveBroker, onOverflow: () => void) => BrokerChannel;
   /** In which form the node of features is written, by `inter.broker.protocol.version`. Default 2. */
