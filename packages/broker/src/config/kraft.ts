@@ -7,13 +7,14 @@ export interface KraftReading {
   readonly faults: readonly { readonly name: string; readonly message: string }[];
 }
 
-const VOTERS = ['controller.quorum.voters', 'controller.quorum.bootstrap.servers'];
+const BOOTSTRAP_SERVERS = 'controller.quorum.bootstrap.servers';
+const VOTERS = ['controller.quorum.voters', BOOTSTRAP_SERVERS];
 const LISTENERS = ['listeners', 'advertised.listeners'];
 
 /**
  * Reads the settings by which Kafka in KRaft mode makes a process broker, controller or both. The single node of Kafka's own
  * `server.properties`, both at once with one voter, is a broker here that keeps its own metadata; the controller's listener is not
- * opened. Whatever means several controllers, or one elsewhere, is refused: the broker would stand alone where it should not.
+ * opened. Whatever means several controllers, or one elsewhere (another number, another host), is refused: the broker would stand alone where it should not.
  */
 export function readKraft(properties: ConfigProperties): KraftReading {
   const roles = listOf(properties['process.roles']);
@@ -55,14 +56,45 @@ export function readKraft(properties: ConfigProperties): KraftReading {
     );
   }
   const voterId = voters[0]?.split('@')[0];
-  const nodeId = properties['node.id'] ?? properties['broker.id'];
-  if (voterId !== undefined && nodeId !== undefined && voterId !== nodeId.trim()) {
+  const nodeId = nodeIdOf(properties);
+  if (voterId !== undefined && voterId !== nodeId) {
     return fault(
       'controller.quorum.voters',
-      `controller.quorum.voters names node ${voterId}, and this is node ${nodeId.trim()}. Name this node, or remove it.`,
+      `controller.quorum.voters names node ${voterId}, and this is node ${nodeId}. Name this node, set node.id=${voterId}, or remove it.`,
+    );
+  }
+  const [server] = listOf(properties[BOOTSTRAP_SERVERS]);
+  if (server !== undefined && !isOwnAddress(server, properties)) {
+    return fault(
+      BOOTSTRAP_SERVERS,
+      `${BOOTSTRAP_SERVERS}=${server} names a controller on another host than those of listeners and advertised.listeners, and this ` +
+        'broker has no KRaft quorum: it would stand alone. Name this node, such as localhost:9093, or remove it, to start a single broker.',
     );
   }
   return { properties: withoutListeners(properties), faults: [] };
+}
+
+/** The number that a broker has whose settings say nothing else. */
+const DEFAULT_NODE_ID = '1';
+
+function nodeIdOf(properties: ConfigProperties): string {
+  const given = [properties['node.id'], properties['broker.id']].map((text) => text?.trim() ?? '');
+  return given.find((text) => text !== '' && text !== '-1') ?? DEFAULT_NODE_ID;
+}
+
+/** Whether a host and port is of this machine as far as settings tell: of its loopback, or of a host on which it listens. */
+function isOwnAddress(server: string, properties: ConfigProperties): boolean {
+  const host = hostOf(server);
+  if (/^(localhost|127(\.\d+){3}|::1)$/.test(host)) return true;
+  return LISTENERS.flatMap((setting) => listOf(properties[setting])).some((entry) => hostOf(entry) === host);
+}
+
+/** The host of `NAME://host:port` or `host:port`, in which an IPv6 address stands in brackets. */
+function hostOf(address: string): string {
+  const hostAndPort = address.slice(address.indexOf('://') < 0 ? 0 : address.indexOf('://') + 3);
+  const colon = hostAndPort.lastIndexOf(':');
+  const host = colon < 0 ? hostAndPort : hostAndPort.slice(0, colon);
+  return host.replace(/^\[|\]$/g, '').toLowerCase();
 }
 
 function withoutListeners(properties: ConfigProperties): ConfigProperties {

@@ -230,6 +230,29 @@ describe('a certificate that is required of all clients', () => {
   });
 });
 
+describe('settings whose values Kafka does not start with', () => {
+  const rackAware = 'org.apache.kafka.common.replica.RackAwareReplicaSelector';
+
+  it.each(['', rackAware, 'org.apache.kafka.common.replica.LeaderSelector'])(
+    'take the selectors of replicas that Kafka has: "%s"',
+    (name) => {
+      expect(problems({ 'replica.selector.class': name })).toEqual([]);
+    },
+  );
+
+  it.each([
+    [
+      'replica.selector.class',
+      'org.example.NearestReplica',
+      /Classes of Java cannot be loaded.*Set it to .*RackAware.*or remove it/,
+    ],
+    ['inter.broker.protocol.version', '9.9', /9\.9 is not spoken: set a release from 2\.8 to 3\.9/],
+    ['inter.broker.protocol.version', '3.9-IV7', /3\.9-IV7 is not spoken/],
+  ])('are refused with what to do: %s=%s', (name, value, message) => {
+    expect(problems({ [name]: value })).toEqual([expect.stringMatching(message)]);
+  });
+});
+
 describe('settings of KRaft', () => {
   /** What `config/kraft/server.properties` of Kafka 3.9 sets. */
   const combined = {
@@ -264,7 +287,30 @@ describe('settings of KRaft', () => {
     expect(problems({ ...rest, 'controller.quorum.bootstrap.servers': 'localhost:9093' })).toEqual([]);
   });
 
+  it.each(['[::1]:9093', '127.0.0.1:9093', 'Kafka-1.test:9093', 'public.test:9093'])(
+    'take %s for this node, where it listens on its host or advertises it',
+    (server) => {
+      const { 'controller.quorum.voters': _, ...rest } = combined;
+      const listeners = 'PLAINTEXT://:9092,CONTROLLER://kafka-1.test:9093';
+      const own = { listeners, 'advertised.listeners': 'PLAINTEXT://public.test:9092' };
+      expect(problems({ ...rest, ...own, 'controller.quorum.bootstrap.servers': server })).toEqual([]);
+    },
+  );
+
+  it('name the number that a node has where it is not said', () => {
+    const { 'node.id': _, ...rest } = combined;
+    expect(problems(rest)).toEqual([]);
+    expect(problems({ ...rest, 'broker.id': '7', 'controller.quorum.voters': '7@localhost:9093' })).toEqual([]);
+    expect(problems({ ...rest, 'controller.quorum.voters': '7@localhost:9093' })).toEqual([
+      expect.stringMatching(/names node 7, and this is node 1\. Name this node, set node\.id=7, or remove it/),
+    ]);
+  });
+
   it.each([
+    [
+      { 'controller.quorum.voters': '', 'controller.quorum.bootstrap.servers': 'other.test:9093' },
+      /servers=other\.test:9093 names a controller on another host.*would stand alone\. Name this node, such as localhost:9093, or remove it/,
+    ],
     [{ 'process.roles': 'broker' }, /process\.roles=broker means a controller in a process of its own/],
     [{ 'process.roles': 'controller' }, /process\.roles=controller means/],
     [{ 'controller.quorum.voters': '1@a:1,2@b:1,3@c:1' }, /names several controllers.*would stand alone/],
