@@ -101,11 +101,12 @@ async function openEnsemble(
  */
 export async function withBrokerId(config: BrokerConfig, store: MetadataStore, disk: Disk): Promise<BrokerConfig> {
   const { properties } = config;
-  if (!config.brokerIdGenerationEnable && properties['broker.id']?.trim() === '-1') {
-    const message = 'broker.id=-1 is no number of a broker, and broker.id.generation.enable=false lets none be taken';
+  if (isSet(properties, 'broker.id') || isSet(properties, 'node.id')) return config;
+  if (!config.brokerIdGenerationEnable) {
+    const what = properties['broker.id']?.trim() ? 'broker.id=-1 is no number of a broker' : 'broker.id is not set';
+    const message = `${what}, and broker.id.generation.enable=false lets none be taken`;
     throw new StartError('START_CONFIG_INVALID', `${message}. Give the broker a number, or leave the latter out`);
   }
-  if (!config.brokerIdGenerationEnable || isSet(properties, 'broker.id') || isSet(properties, 'node.id')) return config;
   for (const folder of config.logDirs) {
     const owner = await logFolderOwner(disk, folder).catch(() => undefined);
     if (owner?.brokerId !== undefined) return { ...config, brokerId: owner.brokerId };

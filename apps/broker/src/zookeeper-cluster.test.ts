@@ -76,13 +76,19 @@ describe('brokers on ZooKeeper', () => {
     expect(String((byAddress as PromiseRejectedResult).reason)).toMatch(/broker 1 advertises broker\.test:9092 too/);
   });
 
-  it('do not start without a number where none may be taken: another broker has the one that a single broker gets', async () => {
-    const nameless = start('b', { 'broker.id': '-1', 'broker.id.generation.enable': 'false' });
-    await expect(nameless).rejects.toMatchObject({
-      code: 'START_CONFIG_INVALID',
-      message: expect.stringMatching(/broker\.id=-1 is no number .* Give the broker a number/),
-    });
-  });
+  it.each([
+    [{ 'broker.id': '-1' }, /broker\.id=-1 is no number .* Give the broker a number/],
+    [{}, /broker\.id is not set, and .* Give the broker a number/],
+  ])(
+    'do not start without a number where none may be taken: another may have that of a single broker (%o)',
+    async (id, message) => {
+      const nameless = start('b', { ...id, 'broker.id.generation.enable': 'false' });
+      await expect(nameless).rejects.toMatchObject({
+        code: 'START_CONFIG_INVALID',
+        message: expect.stringMatching(message),
+      });
+    },
+  );
 
   it('give up an ensemble that cannot be reached when they are told to, and say so', async () => {
     const starting = start('b', { 'zookeeper.connect': '127.0.0.1:1', 'zookeeper.connection.timeout.ms': '100' });

@@ -107,7 +107,7 @@ export class Replication {
       link: this.#link,
       own: (request) => controlledShutdown(controller(), request),
       hold: this.replicas.produceHold,
-      retriesMax: controlledShutdownMaxRetries,
+      attemptsMax: controlledShutdownMaxRetries,
       backoffMs: controlledShutdownRetryBackoffMs,
     });
   }

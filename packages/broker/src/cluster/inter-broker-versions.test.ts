@@ -40,7 +40,10 @@ describe('inter.broker.protocol.version', () => {
     expect(interBrokerVersions(setting)).toMatchObject({ hasTaggedTransactions: isRead });
   });
 
-  it.each(['2.7', '2.7-IV2', '0.10.2', 'newest', ''])('cannot be %j', (setting) => {
-    expect(interBrokerVersions(setting)).toBeUndefined();
-  });
+  it.each(['2.7', '2.7-IV2', '2.9', '3.5-IV3', '3.10', '4.1', '9.9', '0.10.2', 'newest', ''])(
+    'cannot be %j',
+    (setting) => {
+      expect(interBrokerVersions(setting)).toBeUndefined();
+    },
+  );
 });

@@ -50,16 +50,35 @@ const STEPS: readonly {
 /** Release, minor release, and step within it: `3.7-IV4` is 3, 7, 4. */
 type Release = readonly [number, number, number];
 
+/** By release from 2.8 on, the last of its steps that Kafka 3.9 knows. */
+const LAST_STEPS: ReadonlyMap<string, number> = new Map([
+  ['2.8', 1],
+  ['3.0', 1],
+  ['3.1', 0],
+  ['3.2', 0],
+  ['3.3', 3],
+  ['3.4', 0],
+  ['3.5', 2],
+  ['3.6', 2],
+  ['3.7', 4],
+  ['3.8', 0],
+  ['3.9', 0],
+  ['4.0', 1],
+]);
+
 /**
  * The versions of a setting such as `3.9`, `3.9.1` or `3.5-IV1`; a release without a step means its last one. Undefined for what is no
- * version, or older than 2.8, the oldest release whose brokers may be members of a cluster with this one.
+ * version, older than 2.8, the oldest release whose brokers may be members of a cluster with this one, or none that Kafka 3.9 knows, which is
+ * the newest that is spoken.
  */
 export function interBrokerVersions(setting: string): InterBrokerVersions | undefined {
   const match = /^(\d+)\.(\d+)(?:\.\d+)?(?:-IV(\d+))?$/.exec(setting.trim());
   if (match === null) return undefined;
-  const asked: Release = [Number(match[1]), Number(match[2]), Number(match[3] ?? Number.MAX_SAFE_INTEGER)];
+  const lastStep = LAST_STEPS.get(`${Number(match[1])}.${Number(match[2])}`);
+  const step = Number(match[3] ?? lastStep);
+  if (lastStep === undefined || step > lastStep) return undefined;
+  const asked: Release = [Number(match[1]), Number(match[2]), step];
   const reached = STEPS.filter(({ since }) => !isBefore(asked, since));
-  if (reached.length === 0) return undefined;
   return Object.assign({}, ...reached.reverse().map(({ versions }) => versions)) as InterBrokerVersions;
 }
 

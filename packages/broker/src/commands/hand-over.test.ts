@@ -14,7 +14,7 @@ const LEFT: Answer = { errorCode: ErrorCode.NONE, remainingPartitions: [{ topicN
 const MOVED: Answer = { errorCode: ErrorCode.STALE_CONTROLLER_EPOCH, remainingPartitions: [] };
 
 /** Broker 1, which is its own controller, beside brokers with these ids; the answers come one after the other. */
-function start(others: readonly number[], answers: readonly Answer[]) {
+function start(others: readonly number[], answers: readonly Answer[], attemptsMax = 3) {
   const clock = new ManualClock();
   const cluster = new ClusterImage();
   const liveBrokers = [1, ...others].map((id) => ({ id, rack: null, endpoints: [] }));
@@ -34,7 +34,7 @@ function start(others: readonly number[], answers: readonly Answer[]) {
     clock,
     hold: { begin: () => {}, end: () => {} },
     logger: silentLogger,
-    retriesMax: 3,
+    attemptsMax,
     backoffMs: 5000,
   });
   return { clock, asked, done };
@@ -55,14 +55,22 @@ describe('handing over what a broker leads', () => {
     const { clock, asked, done } = start([2], [MOVED, LEFT, DONE]);
     await clock.advanceAsync(10_000);
     expect(await done).toBe(true);
-    expect(asked.map((at) => at - asked[0]!)).toEqual([0, 100, 500]);
+    expect(asked.map((at) => at - asked[0]!)).toEqual([0, 100, 2100]);
   });
 
   it('gives up after so many attempts, with pauses that grow', async () => {
     const { clock, asked, done } = start([2], []);
     await clock.advanceAsync(10_000);
     expect(await done).toBe(false);
-    expect(asked.map((at) => at - asked[0]!)).toEqual([0, 100, 500, 2100]);
+    expect(asked.map((at) => at - asked[0]!)).toEqual([0, 100, 2100]);
+  });
+
+  it('asks nobody where no attempt is to be made, and once where one is', async () => {
+    const none = start([2], [DONE], 0);
+    expect([await none.done, none.asked.length]).toEqual([false, 0]);
+    const one = start([2], [LEFT, DONE], 1);
+    await one.clock.advanceAsync(10_000);
+    expect([await one.done, one.asked.length]).toEqual([false, 1]);
   });
 
   it('lets records wait from when the controller is asked, and not while it is still to be connected to', async () => {
@@ -93,7 +101,7 @@ describe('handing over what a broker leads', () => {
       clock: new ManualClock(),
       hold: { begin: () => happened.push('holds'), end: () => happened.push('takes on') },
       logger: silentLogger,
-      retriesMax: 0,
+      attemptsMax: 1,
       backoffMs: 5000,
     });
     expect(happened).toEqual(['connects']);

@@ -12,7 +12,7 @@ import type { ControllerLink } from './controller-link.ts';
 
 /** A new controller, or a replica that is about to be in sync, takes moments; who stops all brokers at once shall not wait in vain. */
 const FIRST_PAUSE_MS = 100;
-const PAUSE_FACTOR = 4;
+const PAUSE_FACTOR = 20;
 
 /** How a broker hands its partitions over. */
 export interface HandOverOptions {
@@ -26,8 +26,8 @@ export interface HandOverOptions {
   readonly hold: Pick<ProduceHold, 'begin' | 'end'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** `controlled.shutdown.max.retries` */
-  readonly retriesMax: number;
+  /** `controlled.shutdown.max.retries`, which counts the first attempt, too: with 0, nobody is asked. */
+  readonly attemptsMax: number;
   /** `controlled.shutdown.retry.backoff.ms`; the longest of the pauses, of which the first are shorter. */
   readonly backoffMs: number;
 }
@@ -37,8 +37,8 @@ export interface HandOverOptions {
  * (`KafkaServer.controlledShutdown`). Resolves when nothing is left, or after so many attempts; whether it worked.
  */
 export async function handOver(options: HandOverOptions): Promise<boolean> {
-  const { brokerId, cluster, hold, clock, logger, retriesMax, backoffMs } = options;
-  for (let attempt = 0; attempt <= retriesMax; attempt += 1) {
+  const { brokerId, cluster, hold, clock, logger, attemptsMax, backoffMs } = options;
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     if (![...cluster.brokers.keys()].some((id) => id !== brokerId)) return true;
     if (attempt > 0) await pause(clock, Math.min(backoffMs, FIRST_PAUSE_MS * PAUSE_FACTOR ** (attempt - 1)));
     try {

@@ -294,7 +294,7 @@ function checkTogether(config: BrokerConfig, report: Report): void {
   if (interBrokerVersions(config.interBrokerProtocolVersion) === undefined) {
     report(
       'inter.broker.protocol.version',
-      `inter.broker.protocol.version ${config.interBrokerProtocolVersion} is not spoken: it must be 2.8 or later, such as 3.9`,
+      `inter.broker.protocol.version ${config.interBrokerProtocolVersion} is not spoken: set a release from 2.8 to 3.9, that of the oldest broker in the cluster, or remove it`,
     );
   }
   checkFailureDelay(config, report);

@@ -3,6 +3,7 @@ import {
   between,
   boolean,
   type ConfigTable,
+  type ConfigValue,
   type ConfigValues,
   int,
   list,
@@ -20,6 +21,16 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const WIDE = { updateMode: 'cluster-wide' } as const;
 /** Set while partitions are moved, for each broker; Kafka describes them only where they are set. */
+/** The class whose name Kafka's setting gives for readers that are sent to a replica in their rack. */
+export const RACK_AWARE_SELECTOR = 'org.apache.kafka.common.replica.RackAwareReplicaSelector';
+
+/** Who is sent nowhere would not notice that a selector of somebody's own is missing. */
+function replicaSelector(value: ConfigValue): string | undefined {
+  const known = ['', RACK_AWARE_SELECTOR, 'org.apache.kafka.common.replica.LeaderSelector'];
+  if (known.includes(String(value))) return undefined;
+  return `Classes of Java cannot be loaded here. Set it to ${RACK_AWARE_SELECTOR}, or remove it to have the leader read from`;
+}
+
 const THROTTLED = { updateMode: 'per-broker', isInternal: true, check: atLeast(0) } as const;
 /** A list here, one text to Kafka. */
 const AS_TEXT = { describedType: 'STRING' } as const;
@@ -277,6 +288,7 @@ const replication = {
   'replica.selector.class': string(
     null,
     'Where consumers are sent that say which rack they are in: org.apache.kafka.common.replica.RackAwareReplicaSelector sends them to a replica there. Without it, to the leader.',
+    { check: replicaSelector },
   ),
   'replica.socket.timeout.ms': int(30_000, 'How long a follower waits for the answer to a fetch.', {
     check: atLeast(1),
@@ -297,7 +309,10 @@ const replication = {
   ),
   'leader.imbalance.check.interval.seconds': long(300, 'How often leadership is looked over.', { check: atLeast(1) }),
   'controlled.shutdown.enable': boolean(true, 'Whether a broker hands its partitions over before it stops.'),
-  'controlled.shutdown.max.retries': int(3, 'How often a broker tries to hand its partitions over.'),
+  'controlled.shutdown.max.retries': int(
+    3,
+    'How often a broker tries to hand its partitions over; with 0 it does not.',
+  ),
   'controlled.shutdown.retry.backoff.ms': long(5000, 'How long a broker waits between these attempts.'),
 } as const;
 

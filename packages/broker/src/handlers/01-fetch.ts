@@ -8,6 +8,7 @@
  * - The chunks of the log go out as they are: nothing here looks into a batch. Clients up to v3 do not know batches of magic 2, and
  *   have them converted to messages of magic 0 (v0, v1) or 1 (v2, v3).
  */
+
 import {
   ErrorCode,
   Fetch,
@@ -16,13 +17,14 @@ import {
   type FetchResponseResponsePartitionInput as PartitionResponse,
   ZERO_UUID,
 } from '@millrace/protocol';
+import { RACK_AWARE_SELECTOR } from '../config/broker-definitions.ts';
 import { type FetchContext, openFetchContext } from '../fetch-sessions/fetch-context.ts';
 import type { PartitionRef } from '../fetch-sessions/fetch-session.ts';
 import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
 import { type FetchLimits, type FetchReading, type PartitionFetch, readTargets } from '../replicas/fetch-reader.ts';
 import { type FetchReach, FetchWait, reachedEnd } from '../replicas/fetch-wait.ts';
 import type { Partition } from '../replicas/partition.ts';
-import { RACK_AWARE_SELECTOR, rackAwareReplica } from '../replicas/replica-selector.ts';
+import { rackAwareReplica } from '../replicas/replica-selector.ts';
 import { allowAll, CLUSTER, topicResource } from '../shared/authorization.ts';
 import type { Counter } from '../shared/metrics.ts';
 import { defineHandler, type RequestContext } from './handler.ts';

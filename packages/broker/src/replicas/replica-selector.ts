@@ -1,9 +1,6 @@
 import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { Partition } from './partition.ts';
 
-/** The class whose name Kafka's setting gives for {@link rackAwareReplica}. */
-export const RACK_AWARE_SELECTOR = 'org.apache.kafka.common.replica.RackAwareReplicaSelector';
-
 /**
  * The replica that a consumer in a rack should read from: the leader where it stands there itself, else the in-sync follower there that
  * is furthest, else the leader (KIP-392, `RackAwareReplicaSelector`).
