@@ -5,7 +5,7 @@ import { silentLogger } from '../shared/logger.ts';
 import { adoptLogs } from './adopt-logs.ts';
 import type { FoundLog } from './found-logs.ts';
 import { OwnEpochs } from './own-epochs.ts';
-import { decodeIsrChange, decodePartitionState, encodePartitionState, paths } from './znodes.ts';
+import { decodeIsrChange, decodePartitionState, decodeProducerIdBlock, encodePartitionState, paths } from './znodes.ts';
 
 const ID = 'hjJbGqW-RXmPYLiRzAvnkA';
 const log = (partition: number, leaderEpoch: number, topicId: string | undefined = ID): FoundLog => ({
@@ -73,6 +73,15 @@ describe('leader epochs that are behind those of a broker’s logs', () => {
     expect(await notes()).toEqual([[{ topic: 't', partition: 0 }]]);
     await raise(log(0, 9), log(1, 5));
     expect(await notes()).toHaveLength(1);
+  });
+
+  it('have producer ids leap, too, which would be given out twice, and only then', async () => {
+    const lastId = async (): Promise<number | undefined> =>
+      decodeProducerIdBlock((await store.get(paths.producerIdBlock)).data)?.last;
+    await raise(log(0, 5), log(1, 5));
+    expect(await lastId()).toBe(1000);
+    await raise(log(0, 9));
+    expect(await lastId()).toBe(clock.now());
   });
 
   it('stay where the log is of another topic of that name, or its epoch is one that nobody can have come to', async () => {
