@@ -374,10 +374,7 @@ export class Broker {
     const { groups, transactions, coordinatorTopics } = coordinators;
     const commands = new CommandInbox({ replicas, cluster, configs, groups, brokerEpoch, logger });
     const channels = this.#newChannels(commands, versions);
-    const controller = this.#newController(configs, channels, versions, {
-      knownTopicId: topicIds(cluster, logs),
-      rememberedEpoch: () => commands.controllerEpoch,
-    });
+    const controller = this.#newController(configs, channels, versions, { ids: topicIds(cluster, logs), commands });
     const clients = newClientRooms({ ...this.#options, store, configs, metrics });
     const services = this.#newServices({
       clients,
@@ -495,7 +492,7 @@ export class Broker {
     configs: ConfigRepository,
     channels: Channels,
     versions: InterBrokerVersions,
-    known: { readonly knownTopicId: KnownTopicId; readonly rememberedEpoch: () => number },
+    { ids: knownTopicId, commands }: { readonly ids: KnownTopicId; readonly commands: CommandInbox },
   ): Controller {
     const { config, clock, random, metadataStore: store, logger, metrics = noMetrics } = this.#options;
     return new Controller({
@@ -504,7 +501,8 @@ export class Broker {
       clock,
       random,
       logger,
-      ...known,
+      knownTopicId,
+      rememberedEpoch: () => commands.controllerEpoch,
       openChannel: (to, onOverflow) => channels.open(to, onOverflow),
       featureNodeVersion: versions.featureNode,
       hasRecoveryState: versions.hasRecoveryState,
