@@ -134,20 +134,23 @@ function refusalFor(
     return MAY_READ_ALL;
   }
   if (authorizer === allowAll) return MAY_READ_ALL;
-  // Each topic is asked for once, however many partitions there are of it.
-  const codes = new Map<string, number>();
+  // Each topic is asked for once, however many partitions there are of it. Most requests are for one topic, and need no map.
+  let codes: Map<string, number> | undefined;
+  let lastTopic: string | undefined;
+  let lastCode: number = ErrorCode.NONE;
   const references = countedByTopic(targets);
   return (target, partition) => {
     const byId = target.topic === '' ? cluster.topicById(target.topicId)?.name : target.topic;
     const topic = partition?.topic ?? byId;
     if (topic === undefined) return ErrorCode.NONE;
-    let errorCode = codes.get(topic);
-    if (errorCode === undefined) {
-      const refusal = context.authorize('Read', topicResource(topic), () => references(target));
-      errorCode = refusal?.errorCode ?? ErrorCode.NONE;
-      codes.set(topic, errorCode);
-    }
-    return errorCode;
+    if (topic === lastTopic) return lastCode;
+    if (lastTopic !== undefined) codes = (codes ?? new Map()).set(lastTopic, lastCode);
+    lastTopic = topic;
+    lastCode =
+      codes?.get(topic) ??
+      context.authorize('Read', topicResource(topic), () => references(target))?.errorCode ??
+      ErrorCode.NONE;
+    return lastCode;
   };
 }
 

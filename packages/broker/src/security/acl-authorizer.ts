@@ -37,11 +37,16 @@ export interface AclAuthorizerOptions {
   readonly clock: Clock;
 }
 
+/** What lies under `undefined` was decided about any resource of a type. */
+type ByName = Map<string | undefined, boolean>;
+/** What was decided for one asker. Maps in maps: a key put together for every request would cost more than all else here. */
+type Decisions = Map<ResourceType, Map<Operation, ByName>>;
+
 export class AclAuthorizer implements Authorizer {
   readonly rules = new RulesIndex();
   readonly #options: AclAuthorizerOptions;
-  /** By host, principal, operation, type and name. */
-  #decisions = new Map<string, Map<string, Map<string, boolean>>>();
+  /** By host and principal. */
+  #decisions = new Map<string, Map<string, Decisions>>();
   #decisionCount = 0;
   #auditSecond = 0;
   #auditLines = 0;
@@ -58,30 +63,28 @@ export class AclAuthorizer implements Authorizer {
   }
 
   isAllowed(request: AuthorizationRequest): boolean {
-    if (request.resource.name.length > NAME_REMEMBERED_MAX) {
+    const { name } = request.resource;
+    if (name.length > NAME_REMEMBERED_MAX) {
       const isAllowed = this.#decide(request);
       this.#audit(request, isAllowed);
       return isAllowed;
     }
-    const decisions = this.#decisionsOf(request);
-    const key = `${request.operation} ${request.resource.type}:${request.resource.name}`;
-    let isAllowed = decisions.get(key);
+    const decided = this.#decisionsOf(request, request.operation, request.resource.type);
+    let isAllowed = decided.get(name);
     if (isAllowed === undefined) {
       isAllowed = this.#decide(request);
-      this.#remember(decisions, key, isAllowed);
+      this.#remember(decided, name, isAllowed);
     }
     this.#audit(request, isAllowed);
     return isAllowed;
   }
 
   isAllowedForAny(asker: Asker, operation: Operation, type: ResourceType): boolean {
-    const decisions = this.#decisionsOf(asker);
-    // No operation has this name, so that no decision about a resource has such a key.
-    const key = `for any ${operation} ${type}`;
-    let isAllowed = decisions.get(key);
+    const decided = this.#decisionsOf(asker, operation, type);
+    let isAllowed = decided.get(undefined);
     if (isAllowed === undefined) {
       isAllowed = this.#decideForAny(asker, operation, type);
-      this.#remember(decisions, key, isAllowed);
+      this.#remember(decided, undefined, isAllowed);
     }
     this.#audit(
       { ...asker, operation, resource: { type, name: 'NONE' }, purpose: 'access', references: () => 0 },
@@ -123,27 +126,26 @@ export class AclAuthorizer implements Authorizer {
     return hasRules ? isAllowed : this.#options.allowsWithoutRules;
   }
 
-  #decisionsOf({ principal, clientHost }: Asker): Map<string, boolean> {
-    let ofHost = this.#decisions.get(clientHost);
-    if (ofHost === undefined) {
-      ofHost = new Map();
-      this.#decisions.set(clientHost, ofHost);
-    }
-    let decisions = ofHost.get(principal);
-    if (decisions === undefined) {
-      decisions = new Map();
-      ofHost.set(principal, decisions);
-    }
-    return decisions;
+  #decisionsOf({ principal, clientHost }: Asker, operation: Operation, type: ResourceType): ByName {
+    return (
+      this.#decisions.get(clientHost)?.get(principal)?.get(type)?.get(operation) ??
+      this.#newDecisionsOf(clientHost, principal, type, operation)
+    );
   }
 
-  #remember(decisions: Map<string, boolean>, key: string, isAllowed: boolean): void {
+  #newDecisionsOf(clientHost: string, principal: string, type: ResourceType, operation: Operation): ByName {
+    const ofHost = mapUnder(this.#decisions, clientHost);
+    return mapUnder(mapUnder(mapUnder(ofHost, principal), type), operation);
+  }
+
+  #remember(decided: ByName, name: string | undefined, isAllowed: boolean): void {
     if (this.#decisionCount >= DECISIONS_MAX) {
       this.#decisions = new Map();
       this.#decisionCount = 0;
+      return;
     }
     this.#decisionCount += 1;
-    decisions.set(key, isAllowed);
+    decided.set(name, isAllowed);
   }
 
   /** As Kafka's `logAuditMessage`. Only what is denied is written by itself, so only that has a bound. */
@@ -202,6 +204,16 @@ function auditLevel({ purpose }: AuthorizationRequest, isAllowed: boolean): 'inf
 /** Decisions are made for every request: what nobody reads is not put into words. */
 function isWritten(logger: Logger, level: 'debug' | 'trace'): boolean {
   return logger.isLevelEnabled?.(level) ?? (level !== 'trace' || logger.trace !== undefined);
+}
+
+/** What a map has under a key; an empty map that lies there from now on where it has none. */
+function mapUnder<Key, InnerKey, Value>(map: Map<Key, Map<InnerKey, Value>>, key: Key): Map<InnerKey, Value> {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = new Map();
+    map.set(key, value);
+  }
+  return value;
 }
 
 function comparable(rule: AccessRule): AccessRule {
