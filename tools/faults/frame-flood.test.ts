@@ -15,17 +15,21 @@ it('a flood is judged by whether the broker lived, stayed small, and kept the ho
   const honest = { answers: 100, failed: [], p50Ms: 10, p99Ms: 40, longestMs: 50 };
   const right: FrameFloodReport = {
     ...{ frames: 1, kinds: {}, misunderstood: 0, connections: 1, seconds: 1, isAlive: true, exitCode: 0 },
-    ...{ rssMib: [100, 100], growthBytes: 0, isFlat: true, quiet: honest, flooded: { ...honest, p99Ms: 800 } },
+    ...{ rssMib: [100, 100], growthBytes: 0, isFlat: true, quiet: honest, spared: honest },
+    flooded: { ...honest, p99Ms: 800 },
   };
   const faultsWith = (changes: Partial<FrameFloodReport>): string[] => faultsOf({ ...right, ...changes });
   expect(faultsWith({})).toEqual([]);
   expect(faultsWith({ flooded: { ...honest, p99Ms: 801 } })).toEqual([
-    expect.stringContaining('20.0 times that alone'),
+    expect.stringContaining('20.0 times that at a broker without'),
   ]);
-  // A machine that was idle before makes no multiple of a few milliseconds.
+  // What else the machine does meets both.
+  const busy = { ...honest, p99Ms: 100 };
+  expect(faultsWith({ spared: busy, flooded: { ...honest, p99Ms: 2_000 } })).toEqual([]);
+  // An idle machine makes no multiple of a few milliseconds.
   const idle = { ...honest, p99Ms: 1 };
-  expect(faultsWith({ quiet: idle, flooded: { ...honest, p99Ms: 500 } })).toEqual([]);
-  expect(faultsWith({ quiet: idle, flooded: { ...honest, p99Ms: 501 } })).toHaveLength(1);
+  expect(faultsWith({ spared: idle, flooded: { ...honest, p99Ms: 500 } })).toEqual([]);
+  expect(faultsWith({ spared: idle, flooded: { ...honest, p99Ms: 501 } })).toHaveLength(1);
   expect(faultsWith({ isFlat: false, growthBytes: 2 ** 28 })).toEqual([expect.stringContaining('grew by 256 MiB')]);
   expect(faultsWith({ flooded: { ...honest, failed: ['x'] } })).toEqual(['the honest client failed 1 times']);
   expect(faultsWith({ flooded: { ...honest, answers: 0 } })).toEqual(['the honest client had no answer']);

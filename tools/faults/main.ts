@@ -145,18 +145,19 @@ async function runFrames(): Promise<void> {
     `${frames} hostile frames before logins${isBeforeLogin ? '' : ' and after'}, over TLS and plain, seed ${seed}`,
   );
   const report = await floodFrames({ frames, seed, quietMs: 5_000, isBeforeLogin, print: onRound });
-  const { isAlive, exitCode, growthBytes, quiet, flooded, connections, seconds } = report;
+  const { isAlive, exitCode, growthBytes, quiet, flooded, spared, connections, seconds } = report;
   const shown = ({ answers, failed, p50Ms, p99Ms, longestMs }: typeof quiet): string =>
     `${answers} answers, ${failed.length} failed, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, longest ${longestMs.toFixed(0)} ms`;
-  console.log(`honest client alone:     ${shown(quiet)}`);
-  console.log(`honest client beside it: ${shown(flooded)}`);
+  console.log(`honest client before it:              ${shown(quiet)}`);
+  console.log(`honest client beside it:              ${shown(flooded)}`);
+  console.log(`another, at a broker without a flood: ${shown(spared)}`);
   for (const reason of flooded.failed.slice(0, 3)) console.log(`  ${reason}`);
   for (const [kind, count] of Object.entries(report.kinds).toSorted()) console.log(`  ${kind}: ${count}`);
   const growth = Math.round(growthBytes / 1024 / 1024);
   console.log(
     `${report.frames} frames on ${connections} connections in ${seconds.toFixed(0)} s; RSS grew by ${growth} MiB in its second half; the broker ${isAlive ? `lived, and ended with ${exitCode}` : 'died'}`,
   );
-  console.log(`honest client's p99 beside it: ${p99Ratio(report).toFixed(1)} times that alone`);
+  console.log(`honest client's p99 beside it: ${p99Ratio(report).toFixed(1)} times that at a broker without a flood`);
   const faults = faultsOf(report);
   for (const fault of faults) console.log(`NOT RIGHT: ${fault}`);
   process.exitCode = faults.length === 0 ? 0 : 1;

@@ -1,5 +1,5 @@
 /** `pnpm faults frames`: mutated frames before a login and after it, over TLS and plain, beside a client that has nothing to do with it. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,9 +26,12 @@ const FRAMES_AFTER_LOGIN = 200;
 /** Over and above a broker that has seen a part of it. */
 const GROWTH_BYTES_MAX = 128 * MIB;
 
-/** How many times longer the honest client may wait beside the flood; the attackers share the broker's machine, which does most of it. */
+/**
+ * How many times longer the honest client's p99 may be than that of another at a broker of its own at the same time. What the attackers'
+ * process and all else on the machine take meets both alike; the flood is met by one.
+ */
 const P99_RATIO_MAX = 20;
-/** Whoever waited for less than this alone is taken to have waited so long: on an idle machine a few milliseconds would be a multiple. */
+/** Whoever waited for less than this is taken to have waited so long: on an idle machine a few milliseconds would be a multiple. */
 const P99_MS_MIN = 25;
 
 /** What a flood has done. */
@@ -48,13 +51,16 @@ export interface FrameFloodReport {
   /** How much more it was at the end than after half of it. */
   readonly growthBytes: number;
   readonly isFlat: boolean;
+  /** Before the flood. */
   readonly quiet: HonestReport;
   readonly flooded: HonestReport;
+  /** Of another honest client while the flood lasts, at another broker that it does not meet. */
+  readonly spared: HonestReport;
 }
 
-/** How many times longer than alone the honest client's slowest hundredth took beside the flood. */
-export function p99Ratio({ quiet, flooded }: Pick<FrameFloodReport, 'quiet' | 'flooded'>): number {
-  return flooded.p99Ms / Math.max(quiet.p99Ms, P99_MS_MIN);
+/** How many times longer the honest client's slowest hundredth took at the broker that is flooded than at the one that is not. */
+export function p99Ratio({ spared, flooded }: Pick<FrameFloodReport, 'spared' | 'flooded'>): number {
+  return flooded.p99Ms / Math.max(spared.p99Ms, P99_MS_MIN);
 }
 
 /** What was not as it must be; none where all was. */
@@ -68,51 +74,61 @@ export function faultsOf(report: FrameFloodReport): string[] {
     ...(flooded.failed.length === 0 ? [] : [`the honest client failed ${flooded.failed.length} times`]),
     ...(flooded.answers > 0 ? [] : ['the honest client had no answer']),
     ...(misunderstood === 0 ? [] : [`${misunderstood} messages that were right were refused`]),
-    ...(ratio <= P99_RATIO_MAX ? [] : [`the honest client's p99 was ${ratio.toFixed(1)} times that alone`]),
+    ...(ratio <= P99_RATIO_MAX
+      ? []
+      : [`the honest client's p99 was ${ratio.toFixed(1)} times that at a broker without a flood`]),
   ];
 }
 
-/** Sends so many hostile frames to a secured broker of its own. */
+/** A secured broker with an honest client. */
+interface Side {
+  readonly broker: SpawnedBroker;
+  readonly ports: Ports;
+  readonly honest: HonestClient;
+}
+
+/** Sends so many hostile frames to a secured broker of its own, beside one that gets none. */
 export async function floodFrames(options: FrameFloodOptions): Promise<FrameFloodReport> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-frames-'));
-  const ports = { plain: await freePort(), tls: await freePort(), sasl: await freePort(), saslTls: await freePort() };
   const provider = await TokenProvider.start({ mallory: 'mallory-pw' });
-  const broker = await startSecured(folder, ports, provider);
-  try {
-    await prepare(ports);
-    await using honest = await HonestClient.open({ port: ports.saslTls, certificate: pem('localhost.cert.pem') });
-    await new Promise((resolve) => setTimeout(resolve, options.quietMs));
-    const quiet = await honest.report();
-    const flood = options.isBeforeLogin
-      ? new LoginFlood(options, ports, broker, provider.token('mallory'))
-      : new Flood(options, ports, broker);
-    const beganMs = performance.now();
-    await flood.run();
-    const seconds = (performance.now() - beganMs) / 1000;
-    const flooded = await honest.report();
-    const isAlive = broker.isRunning;
-    const rssMib = flood.rssMib;
-    const growthBytes = ((rssMib.at(-1) ?? 0) - (rssMib[Math.floor(rssMib.length / 2) - 1] ?? 0)) * MIB;
-    const { code: exitCode } = await broker.stop();
-    return {
-      frames: flood.frames,
-      kinds: flood.kinds,
-      misunderstood: flood.misunderstood,
-      connections: flood.connections,
-      seconds,
-      isAlive,
-      exitCode,
-      rssMib,
-      growthBytes,
-      isFlat: growthBytes <= GROWTH_BYTES_MAX,
-      quiet,
-      flooded,
-    };
-  } finally {
-    if (broker.isRunning) await broker.kill();
+  await using started = new AsyncDisposableStack();
+  started.defer(async () => {
     await provider.stop();
     rmSync(folder, { recursive: true, force: true });
-  }
+  });
+  const met = await openSide(join(folder, 'flooded'), provider, started);
+  const other = await openSide(join(folder, 'spared'), provider, started);
+  await new Promise((resolve) => setTimeout(resolve, options.quietMs));
+  const quiet = await met.honest.report();
+  await other.honest.report();
+  const flood = options.isBeforeLogin
+    ? new LoginFlood(options, met.ports, met.broker, provider.token('mallory'))
+    : new Flood(options, met.ports, met.broker);
+  const beganMs = performance.now();
+  await flood.run();
+  const seconds = (performance.now() - beganMs) / 1000;
+  const [flooded, spared] = await Promise.all([met.honest.report(), other.honest.report()]);
+  const isAlive = met.broker.isRunning;
+  const { frames, kinds, misunderstood, connections, rssMib } = flood;
+  const growthBytes = ((rssMib.at(-1) ?? 0) - (rssMib[Math.floor(rssMib.length / 2) - 1] ?? 0)) * MIB;
+  const { code: exitCode } = await met.broker.stop();
+  return {
+    ...{ frames, kinds, misunderstood, connections, seconds, isAlive, exitCode },
+    ...{ rssMib, growthBytes, isFlat: growthBytes <= GROWTH_BYTES_MAX },
+    ...{ quiet, flooded, spared },
+  };
+}
+
+async function openSide(folder: string, provider: TokenProvider, started: AsyncDisposableStack): Promise<Side> {
+  mkdirSync(folder);
+  const ports = { plain: await freePort(), tls: await freePort(), sasl: await freePort(), saslTls: await freePort() };
+  const broker = await startSecured(folder, ports, provider);
+  started.defer(async () => {
+    if (broker.isRunning) await broker.kill();
+  });
+  await prepare(ports);
+  const honest = started.use(await HonestClient.open({ port: ports.saslTls, certificate: pem('localhost.cert.pem') }));
+  return { broker, ports, honest };
 }
 
 const pem = (name: string): string => readFileSync(join(root, 'packages/network/fixtures', name), 'utf8');
