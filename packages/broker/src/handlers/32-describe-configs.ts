@@ -105,7 +105,7 @@ function logLevelsOf(resource: DescribeConfigsRequestResource, context: RequestC
     source: CONFIG_SOURCE.DYNAMIC_BROKER_LOGGER_CONFIG,
     synonyms: [],
     type: 0,
-    documentation: null,
+    documentation: '',
   }));
 }
 
@@ -122,6 +122,11 @@ function entry(
     configSource: source,
     synonyms: request.includeSynonyms ? config.synonyms : [],
     configType: type,
-    documentation: request.includeDocumentation ? config.documentation : null,
+    // Kafka fills in none for levels of loggers, wanted or not: the field is empty there, and null where it is not wanted elsewhere.
+    documentation: request.includeDocumentation || isLogLevel(config) ? config.documentation : null,
   };
+}
+
+function isLogLevel({ source }: DescribedConfig): boolean {
+  return source === CONFIG_SOURCE.DYNAMIC_BROKER_LOGGER_CONFIG;
 }

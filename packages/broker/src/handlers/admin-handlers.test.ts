@@ -253,6 +253,16 @@ describe('DescribeConfigs', () => {
     }
   });
 
+  it.each([true, false])(
+    'has an empty text with levels of loggers, as Kafka, whether texts are wanted (%s)',
+    async (wanted) => {
+      const broker = await startOne();
+      const body = { resources: [resource(8, '1')], includeDocumentation: wanted };
+      const { results } = await call(broker, describeConfigs, DescribeConfigs, 4, body);
+      expect(results[0]?.configs.map(({ name, documentation }) => [name, documentation])).toEqual([['root', '']]);
+    },
+  );
+
   it('leaves out synonyms and documentation where nobody asks for them', async () => {
     const broker = await startOne();
     const { results } = await call(broker, describeConfigs, DescribeConfigs, 4, { resources: [resource(4, '1')] });
