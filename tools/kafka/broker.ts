@@ -42,7 +42,7 @@ export interface ApacheKafka {
 }
 
 const HOST = '127.0.0.1';
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 180_000;
 const STOP_MS_MAX = 30_000;
 
 /**
