@@ -2,18 +2,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Admin, type NewAcl } from '@millrace/admin';
-import { seededRandom } from '@millrace/ports';
+import { Admin } from '@millrace/admin';
 import { makeRunCertificates, type RunCertificates } from '../../tools/compat/secured/certificates.ts';
 import { freePort, KAFKA_4, startApacheKafka } from '../../tools/kafka/index.ts';
 import { type Bench, type BenchContext, type Findings, isWanted } from './bench.ts';
 import { brokerKinds, type RunningBroker, withTopic } from './brokers.ts';
-import type { LatencyResult, RawResult, ThroughputResult } from './clients/jobs.ts';
-import { type BrokerUse, type Client, runClient, runRaw } from './clients/run-client.ts';
+import type { LatencyResult, ThroughputResult } from './clients/jobs.ts';
+import { type BrokerUse, type Client, runClient } from './clients/run-client.ts';
 import { fill } from './e2e.ts';
 import { LoginStorm } from './login-storm.ts';
 import { digits, median, si, summarize, times } from './report/statistics.ts';
 import { inTurns } from './rounds.ts';
+import { measureRules } from './rules.ts';
 
 type Throughput = ThroughputResult & BrokerUse;
 type Latency = LatencyResult & BrokerUse;
@@ -25,13 +25,6 @@ const CIPHER = 'TLS_AES_128_GCM_SHA256';
 const CELL = { partitions: 1, recordBytes: 1024, acks: -1, compression: 'none' } as const;
 const TIMES = { warmUpMs: 1_000, timeMs: 2_000, fillMs: 3_000 };
 const TIMES_QUICK = { warmUpMs: 300, timeMs: 500, fillMs: 500 };
-/** Of other principals and topics, so that a rule is not the only one. */
-const RULES = 200;
-/** Pairs of short runs, a run each with rules and without: what the machine does besides hits both alike. */
-const PAIRS = { full: 40, quick: 4 };
-const PAIR_MS = { warmUpMs: 150, timeMs: 500 };
-/** How many of resampled medians the interval holds. */
-const RESAMPLES = 2_000;
 const LOGINS_AT_ONCE = [0, 4, 32];
 
 const producers: readonly Client[] = [
@@ -48,7 +41,7 @@ export const bench: Bench = {
   title: 'Security',
   about: 'TLS beside Apache Kafka with the same cipher, what access rules cost a request, what logins do to others',
   parts: ['tls', 'rules', 'logins'],
-  seconds: { full: 240, quick: 60 },
+  seconds: { full: 320, quick: 75 },
   run: measureSecurity,
 };
 
@@ -183,95 +176,6 @@ async function report(
 
 function ratios(values: readonly number[], of: readonly number[]): number[] {
   return values.map((value, round) => value / (of[round] ?? Number.NaN));
-}
-
-/** The same batches to a broker that asks rules and to one that does not, in turns, by the processor time of the broker. */
-async function measureRules(context: BenchContext, findings: Findings): Promise<void> {
-  const open = await brokerKinds[NO_SYNC]!();
-  const asking = await brokerKinds[NO_SYNC]!({
-    // Until there are rules, whoever makes them needs none.
-    config: {
-      'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
-      'allow.everyone.if.no.acl.found': 'true',
-    },
-  }).catch(async (error: unknown) => {
-    await open.stop();
-    throw error;
-  });
-  try {
-    await makeRules(asking);
-    const pairs = context.isQuick ? PAIRS.quick : PAIRS.full;
-    const both = [
-      { label: 'without', broker: open },
-      { label: 'with rules', broker: asking },
-    ];
-    const found = await inTurns(both, { ...context, rounds: pairs }, ({ broker }) =>
-      withTopic(broker, 1, (topic) =>
-        runRaw({ topics: [topic], partitions: 1, connections: 4, inFlight: 2, batchBytes: 1_000, ...PAIR_MS }, broker),
-      ),
-    );
-    findings.raw('rules', Object.fromEntries(found));
-    const cpu = (label: string): number[] => (found.get(label) ?? []).map(perRequest);
-    const costs = ratios(cpu('with rules'), cpu('without')).map((ratio) => (ratio - 1) * 100);
-    const [least, most] = intervalOf(costs);
-    findings.table({
-      title: `Processor time of the broker per Produce request, ${RULES} access rules`,
-      columns: ['', 'us', 'cost', '95 of 100'],
-      rows: [
-        ['without an authorizer', summarize(cpu('without'), digits), '', ''],
-        [
-          'with rules',
-          summarize(cpu('with rules'), digits),
-          `${digits(median(costs))} %`,
-          `${digits(least)} to ${digits(most)} %`,
-        ],
-      ],
-      notes: [
-        `${pairs} pairs of runs of ${PAIR_MS.timeMs} ms, in turns. The cost is the median of the pairs; the interval is that of resampled medians. Aimed at: below 3 %.`,
-      ],
-    });
-  } finally {
-    await open.stop();
-    await asking.stop();
-  }
-}
-
-function perRequest({ brokerCpuMs, requests }: RawResult): number {
-  return (brokerCpuMs * 1000) / requests;
-}
-
-/** The interval that holds 95 of 100 medians of values drawn from these, the same each time. */
-function intervalOf(values: readonly number[]): readonly [number, number] {
-  const random = seededRandom(1);
-  const drawn = Array.from({ length: RESAMPLES }, () =>
-    median(values.map(() => values[random.nextInt(values.length)] ?? Number.NaN)),
-  ).toSorted((a, b) => a - b);
-  const at = (share: number): number => drawn[Math.floor(share * (drawn.length - 1))] ?? Number.NaN;
-  return [at(0.025), at(0.975)];
-}
-
-/** Rules that give the client of the bench what it does, among those of others. */
-async function makeRules({ bootstrap }: RunningBroker): Promise<void> {
-  await using admin = new Admin({ bootstrapServers: bootstrap });
-  const rule = (principal: string, rest: Pick<NewAcl, 'resourceType' | 'resourceName' | 'patternType'>): NewAcl => ({
-    principal,
-    permission: 'allow',
-    operation: 'all',
-    ...rest,
-  });
-  const own = 'User:ANONYMOUS';
-  const others = Array.from({ length: RULES - 2 }, (_, index) =>
-    rule(`User:other-${index}`, {
-      resourceType: 'topic',
-      resourceName: index % 2 === 0 ? `bench-${index}` : `b${index}`,
-      patternType: index % 2 === 0 ? 'literal' : 'prefixed',
-    }),
-  );
-  await admin.createAcls([
-    rule(own, { resourceType: 'cluster', resourceName: 'kafka-cluster' }),
-    rule(own, { resourceType: 'topic', resourceName: 'bench-', patternType: 'prefixed' }),
-    ...others,
-  ]);
 }
 
 /** How long single sends of somebody who is logged in take while others log in. */

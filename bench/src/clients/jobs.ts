@@ -115,6 +115,10 @@ export interface RawJob {
   /** Requests under way on each connection. */
   readonly inFlight: number;
   readonly batchBytes: number;
+  /** Produce where nothing is said. Fetch reads one batch, always the same. */
+  readonly api?: 'Produce' | 'Fetch';
+  /** So many are measured at least, and as many sent to warm up, however long that takes; none where nothing is said. */
+  readonly requestsMin?: number;
   readonly warmUpMs: number;
   readonly timeMs: number;
 }
