@@ -4,7 +4,16 @@ import type { GroupVersions } from './clients/group-protocol.ts';
 import { COPY_TOPIC, type CopierTraits } from './transactions/copier.ts';
 import type { TransactionalTraits } from './transactions/transactional-producer.ts';
 import { Dice } from './world/dice.ts';
-import { type FaultKind, type PlannedEvent, planFaults, planScribbles, planThrows } from './world/fault-plan.ts';
+import {
+  type Crash,
+  type FaultKind,
+  type FaultPlanOptions,
+  type PlannedEvent,
+  planCrash,
+  planFaults,
+  planScribbles,
+  planThrows,
+} from './world/fault-plan.ts';
 
 /** A topic that a world is set up with. */
 export interface TopicPlan {
@@ -45,6 +54,12 @@ export interface ReaderTraits {
   readonly leavePerMille: number;
 }
 
+/** A broker that is away, and how it has gone down. */
+export interface AbsentBroker {
+  readonly brokerId: number;
+  readonly crash: Crash;
+}
+
 /** Everything that a seed decides before its world begins. */
 export interface SeedPlan {
   readonly seed: number;
@@ -62,6 +77,8 @@ export interface SeedPlan {
   /** Who copies what they write, with a group's offsets in the same transactions. */
   readonly copiers: readonly CopierTraits[];
   readonly faults: readonly PlannedEvent[];
+  /** A broker that goes down when nothing else goes wrong any more, and stays away until the others get on without it. */
+  readonly absent: AbsentBroker | undefined;
   /** Whether somebody works on the cluster's topics and replicas while it is used. */
   readonly isTended: boolean;
   /** Whether somebody moves replicas between the log folders of their brokers. */
@@ -108,6 +125,10 @@ const OWN_METADATA_PERCENT = 60;
 
 /** Of all seeds with several brokers, how many have somebody who works on their topics and replicas. */
 const TENDED_PERCENT = 50;
+
+/** Of all seeds with three brokers or more, how many have one stay away for a time when all faults are over. */
+const ABSENT_PERCENT = 40;
+const BROKERS_WITHOUT_ONE_MIN = 3;
 
 /** Of all seeds, how many have somebody who moves replicas between the log folders of their brokers. */
 const PORTER_PERCENT = 12;
@@ -310,11 +331,19 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
     transactional: [],
     copiers: [],
     faults: events,
+    absent: planAbsent(dice.for('absent'), faults),
     isTended: options.isTended ?? (brokers > 1 && dice.for('garden').chance(TENDED_PERCENT)),
     hasPorter,
     hasVandals: hasVandals(dice.for('vandals'), brokers, events),
     isDurable,
   };
+}
+
+function planAbsent(dice: Dice, { brokers, isDurable, kinds }: FaultPlanOptions): AbsentBroker | undefined {
+  const mayDie = kinds === undefined || kinds.includes('kill') || kinds.includes('power');
+  if (brokers < BROKERS_WITHOUT_ONE_MIN || !mayDie || !dice.chance(ABSENT_PERCENT)) return undefined;
+  const brokerId = dice.between(1, brokers);
+  return { brokerId, crash: planCrash(dice, isDurable ? dice.pick(['all', 'none', 'some']) : 'all') };
 }
 
 /** Not where the metadata are damaged: what comes back of them then is older the more of them there is. */

@@ -95,6 +95,8 @@ const FINISH_MS = 12_000;
 /** How long a world is left alone, so that what is under way is over. */
 const QUIET_MS = 500;
 const PROBES_MAX = 60;
+/** How long partitions may have no leader, or not take records, when one machine is down and nothing else goes wrong. */
+const LEADERS_MS = 15_000;
 const PROBE_PAUSE_MS = 200;
 
 /** Lets one world run from its beginning to its end, and judges it. */
@@ -155,7 +157,8 @@ async function live(world: World, nemesis: Nemesis, ledger: TransactionLedger, h
   ];
   if (plan.transactional.length > 0) clients.push(...transactionalClients(world, ledger));
   nemesis.start(plan.faults);
-  await world.run(clients, plan.durationMs, FINISH_MS, () => nemesis.stop());
+  const timeIsUp = (): void => nemesis.stop();
+  await world.run(clients, plan.durationMs, FINISH_MS, timeIsUp, () => getsOnWithoutOne(world));
   await finish(world);
   if (plan.transactional.length > 0) await readCommitted(world, ledger);
 }
@@ -263,6 +266,40 @@ async function finish(world: World): Promise<void> {
   if (plan.brokers === 1) return;
   world.compareReplicas();
   await comesToRest(world);
+}
+
+/**
+ * With one machine down and nothing else going wrong, every partition that somebody can lead has a leader within bounded time, and takes
+ * records where enough replicas of it are left.
+ */
+async function getsOnWithoutOne(world: World): Promise<void> {
+  const { clock, plan } = world;
+  const others = world.machines.filter(({ id }) => id !== plan.absent?.brokerId);
+  const serve = (): boolean => others.every(({ serving }) => serving !== undefined);
+  const tell = (partition: string | null, message: string): void => world.protest('leaderless', partition, message);
+  const away = `without broker ${plan.absent?.brokerId}`;
+  await clock.run(serve, clock.monotonic() + PATIENCE_MS);
+  for (const machine of others) machine.replaceFailedFolders();
+  const limitMs = clock.monotonic() + LEADERS_MS;
+  const isLed = await clock.run(() => serve() && world.notLed() === undefined, limitMs);
+  if (!isLed)
+    return tell(null, `${away} nobody leads within ${LEADERS_MS} ms: ${world.notLed() ?? 'others do not serve'}`);
+  for (const partition of world.partitions) {
+    let refusal: string | undefined = 'nobody was asked';
+    while (refusal !== undefined && canTakeRecords(world, partition) && clock.monotonic() < limitMs) {
+      refusal = await world.until(world.admin.probe(partition), PATIENCE_MS).catch(onlyStuck);
+      if (refusal !== undefined) await world.pass(PROBE_PAUSE_MS);
+    }
+    if (refusal !== undefined && canTakeRecords(world, partition)) tell(partition.name, `${away}: ${refusal}`);
+  }
+}
+
+/** Whether one can lead, and as many of its replicas are left as must be in sync for what is acknowledged. */
+function canTakeRecords({ states, plan }: World, { topic, index, name }: PartitionRef): boolean {
+  const isLeft = (id: number): boolean => id !== plan.absent?.brokerId;
+  const replicas = states.replicasOf(topic.name, index).filter(isLeft);
+  const candidates = states.uncleanTopics.has(topic.name) ? replicas : (states.stateOf(name)?.isr ?? []);
+  return replicas.length >= Number(plan.settings['min.insync.replicas']) && candidates.some(isLeft);
 }
 
 /** Every partition has its leader, and all its replicas come into sync, within bounded time. */

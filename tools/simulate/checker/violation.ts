@@ -42,7 +42,7 @@ export type Anomaly =
   | 'out-of-sequence'
   /** The broker's own metadata are damaged, or have lost what they held, though no bit of them was flipped. */
   | 'metadata-lost'
-  /** The controllers wrote states that contradict each other: epochs that go back, two leaders of one epoch, one that was not in sync. */
+  /** The controllers wrote states that contradict each other: epochs that go back, two leaders of one epoch, one that was not in sync or has no replica. */
   | 'bad-state'
   /** An office of a controller that is not of a higher epoch than the one before. */
   | 'two-controllers'
@@ -54,7 +54,7 @@ export type Anomaly =
   | 'two-leaders'
   /** A broker has another leader of an epoch than the metadata store ever had. */
   | 'invented-state'
-  /** A broker goes back to an earlier epoch of a partition. */
+  /** A broker goes back to an earlier epoch of a partition, or to an earlier version of its state. */
   | 'epoch-back'
   /** A replica that counts as in sync lacks what was committed. */
   | 'taken-back'
@@ -84,6 +84,8 @@ export type Anomaly =
   | 'stuck-transaction'
   /** An error got out of what a broker was called for, by a timer or a promise: the real process ends of that. */
   | 'escaped'
+  /** With one machine down and all other faults over, a partition has no leader that takes records, though who could lead it lives. */
+  | 'leaderless'
   /** In-sync replicas differ. */
   | 'diverged'
   /** With all faults over, something still does not work. */

@@ -275,6 +275,35 @@ const goesBack: Build = {
   }),
 };
 
+const forgetsVersions: Build = {
+  name: 'forgets-versions',
+  what: 'now and then a broker is told with a new epoch of an earlier version of the state than it knows',
+  rule: 'epoch-back',
+  brokers: BROKERS,
+  handler: meddlingWith(LeaderAndIsr, ({ request, ask, tools }) => {
+    if (!tools.dice.chance(BAD_PERCENT)) return ask();
+    const topicStates = request.topicStates.map((topic) => ({
+      ...topic,
+      partitionStates: topic.partitionStates.map((each) => ({ ...each, partitionEpoch: 0 })),
+    }));
+    return ask({ ...request, topicStates });
+  }),
+};
+
+const remembersController: Build = {
+  name: 'remembers-controller',
+  what: 'a broker takes whoever was the controller first for the controller, whoever is it now',
+  rule: 'stale-view',
+  brokers: BROKERS,
+  handler(inner, tools) {
+    let first: number | undefined;
+    return meddlingWith(UpdateMetadata, ({ request, ask }) => {
+      first ??= request.controllerId;
+      return ask({ ...request, controllerId: first });
+    })(inner, tools);
+  },
+};
+
 /** Names topics by their names, with an epoch for each partition. */
 const STOP_VERSION = 3;
 
@@ -319,6 +348,8 @@ export const clusterMutants: readonly Build[] = [
   forgetsDeletions,
   leadsUninvited,
   goesBack,
+  forgetsVersions,
+  remembersController,
   missesNews,
   forgetsWhoWaits,
 ];

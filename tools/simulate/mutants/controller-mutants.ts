@@ -159,7 +159,35 @@ const electsUncleanly: Build = {
   settings: { 'unclean.leader.election.enable': 'true' },
 };
 
-/** Brokers whose controller is broken on purpose. */
+const waitsForAll: Build = {
+  name: 'waits-for-all',
+  what: 'a controller takes a broker that is gone for alive until all are there again',
+  rule: 'leaderless',
+  brokers: BROKERS,
+  store: (store) => {
+    let all: readonly string[] | undefined;
+    return new WrappedStore(store, {
+      children: async (path, read) => {
+        const found = await read();
+        if (path !== '/brokers/ids') return found;
+        if (found.length === BROKERS) all = found;
+        return all ?? found;
+      },
+    });
+  },
+};
+
+const admitsStrangers: Build = {
+  name: 'admits-strangers',
+  what: 'now and then a broker is written into sync that has no replica',
+  rule: 'bad-state',
+  brokers: BROKERS,
+  store: (store, { dice }) =>
+    changingStates(store, (_, state) =>
+      dice.chance(BAD_PERCENT) ? { ...state, isr: [...state.isr, BROKERS + 1] } : state,
+    ),
+};
+
 const forgetsWhatIsHurt: Build = {
   name: 'forgets-what-is-hurt',
   what: 'what nobody could read is not looked at again when it has been mended',
@@ -190,6 +218,7 @@ function isRecord(data: Buffer): boolean {
   }
 }
 
+/** Brokers whose controller is broken on purpose. */
 export const controllerMutants: readonly Build[] = [
   keepsEpochs,
   lowersEpochs,
@@ -203,6 +232,8 @@ export const controllerMutants: readonly Build[] = [
   staysController,
   missesItsEnd,
   electsUncleanly,
+  waitsForAll,
+  admitsStrangers,
   forgetsWhatIsHurt,
 ];
 

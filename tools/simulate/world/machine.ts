@@ -60,6 +60,7 @@ export class Machine {
   #process: SimulatedBroker | undefined;
   #isServing = false;
   #isHealing = false;
+  #isKeptDown = false;
   #lives = 0;
   crashes = 0;
   powerLosses = 0;
@@ -107,9 +108,15 @@ export class Machine {
     return this.#disk;
   }
 
-  /** Starts the broker unless it runs, and goes on trying until it serves. */
+  /** Starts the broker unless it runs, or is kept down, and goes on trying until it serves. */
   powerOn(): void {
-    if (this.#process === undefined) void this.#start();
+    if (this.#process === undefined && !this.#isKeptDown) void this.#start();
+  }
+
+  /** The process dies, or the machine with it, and stays away until all heals. */
+  keepDown(crash: Crash): void {
+    this.#isKeptDown = true;
+    this.crash(crash);
   }
 
   /** The process dies, or the machine with it. */
@@ -204,6 +211,7 @@ export class Machine {
   /** From now on nothing goes wrong by itself, and the broker comes back if it is down. */
   heal(): void {
     this.#isHealing = true;
+    this.#isKeptDown = false;
     this.faults.heal();
     this.#wallClock.offsetMs = 0;
     this.#process?.resume();

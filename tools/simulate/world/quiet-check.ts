@@ -51,8 +51,8 @@ export function unrestOf(machines: readonly QuietMachine[], states: StateWatch):
 }
 
 /**
- * A partition, of whatever topic, that has no leader or of which a replica is not in sync; says what stands in the store of it. Topics of a plan
- * have as many replicas as that says besides, however often somebody has moved them.
+ * A partition, of whatever topic, that has no leader or of which others are in sync than its replicas; says what stands in the store of it.
+ * Topics of a plan have as many replicas as that says besides, however often somebody has moved them.
  */
 export function partitionNotInSync(
   states: StateWatch,
@@ -61,9 +61,33 @@ export function partitionNotInSync(
   for (const { topic, partition, replicas } of states.assignments()) {
     const name = `${topic}-${partition}`;
     const state = states.stateOf(name);
-    const isInSync = state !== undefined && state.leader >= 0 && replicas.every((id) => state.isr.includes(id));
+    const isInSync =
+      state !== undefined &&
+      state.leader >= 0 &&
+      state.isr.length === replicas.length &&
+      replicas.every((id) => state.isr.includes(id));
     const planned = plannedReplicas.get(topic) ?? replicas.length;
     if (!isInSync || replicas.length !== planned) return `${name} on ${replicas}: ${JSON.stringify(state)}`;
+  }
+  return undefined;
+}
+
+/**
+ * A partition, of whatever topic that is not being deleted, that one of the live brokers could lead, for it is in sync, or the topic lets any
+ * replica lead, and that none of them leads as far as the store says and it knows itself; says what stands in the store of it.
+ */
+export function partitionNotLed(
+  live: readonly { readonly id: number; leads(topic: string, partition: number): boolean }[],
+  states: StateWatch,
+): string | undefined {
+  const brokers = new Map(live.map((broker) => [broker.id, broker]));
+  for (const { topic, partition, replicas } of states.assignments()) {
+    if (states.deletions.has(topic)) continue;
+    const state = states.stateOf(`${topic}-${partition}`);
+    const candidates = states.uncleanTopics.has(topic) ? replicas : (state?.isr ?? []);
+    if (!candidates.some((id) => brokers.has(id))) continue;
+    if (brokers.get(state?.leader ?? -1)?.leads(topic, partition) === true) continue;
+    return `${topic}-${partition} on ${replicas}: ${JSON.stringify(state)}`;
   }
   return undefined;
 }
@@ -78,7 +102,9 @@ function staleView(
   const { cluster } = serving.broker.services;
   const gone = machines.find(({ id }) => !cluster.brokers.has(id));
   if (gone !== undefined) return `knows nothing of broker ${gone.id}`;
-  if (!cluster.brokers.has(cluster.controllerId)) return `takes ${cluster.controllerId} for the controller`;
+  if (cluster.controllerId !== states.controllerId) {
+    return `takes ${cluster.controllerId} for the controller, and ${states.controllerId} has taken office last`;
+  }
   for (const { topic, partition } of states.assignments()) {
     const image = cluster.topics.get(topic);
     if (image === undefined) return `knows nothing of the topic ${topic}`;

@@ -34,6 +34,7 @@ class Broker implements WatchedBroker {
       topicId: 'id',
       partition: 0,
       leaderEpoch: 3,
+      partitionEpoch: 7,
       leaderId: 1,
       isLeader: id === 1,
       log: {
@@ -147,6 +148,24 @@ describe.each(['delete', 'compact'])('replicas of a topic with cleanup.policy=%s
     expect(looked()).toEqual([]);
     follower.is({ leaderEpoch: 2, leaderId: 1 });
     expect(looked()).toEqual(['epoch-back: broker 2 goes back from epoch 3 to 2']);
+  });
+
+  it('go back to an earlier version of their state as the leader, or with a new epoch: epoch-back', () => {
+    looked();
+    leader.is({ partitionEpoch: 6 });
+    follower.is({ leaderEpoch: 4, partitionEpoch: 5 });
+    expect(looked()).toEqual([
+      'epoch-back: broker 1 goes back from partition epoch 7 to 6 in epoch 3',
+      'epoch-back: broker 2 goes back from partition epoch 7 to 5 in epoch 4',
+    ]);
+  });
+
+  it('know no more than they were told with their epoch when they have resigned, and that is right', () => {
+    looked();
+    leader.is({ partitionEpoch: 9 });
+    looked();
+    leader.is({ partitionEpoch: 7, isLeader: false });
+    expect(looked()).toEqual([]);
   });
 
   it('begin anew when their broker starts, in whatever epoch it is told first', () => {

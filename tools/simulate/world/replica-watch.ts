@@ -12,6 +12,8 @@ export interface WatchedReplica {
   readonly topicId: string;
   readonly partition: number;
   readonly leaderEpoch: number;
+  /** The version of the state that the replica knows. */
+  readonly partitionEpoch: number;
   readonly leaderId: number;
   readonly isLeader: boolean;
   readonly log: {
@@ -46,6 +48,12 @@ interface Held {
   readonly leaderEpoch: number;
 }
 
+/** What a broker has known of a replica's state. */
+interface KnownEpochs {
+  readonly leaderEpoch: number;
+  readonly partitionEpoch: number;
+}
+
 type WatchedStates = Pick<StateWatch, 'stateOf' | 'hasHad' | 'uncleanEpoch'>;
 
 type Protest = (anomaly: Anomaly, partition: string, message: string) => void;
@@ -56,7 +64,8 @@ type Protest = (anomaly: Anomaly, partition: string, message: string) => void;
  * - and has it as the others have it, in its files: `diverged`;
  * - no two brokers lead a partition in one epoch: `two-leaders`;
  * - nobody leads, or follows, otherwise than the store has had it in that epoch: `invented-state`;
- * - a replica's epoch never goes back while its broker lives, not even where it was taken from it and given back: `epoch-back`.
+ * - a replica's epoch never goes back while its broker lives, not even where it was taken from it and given back, nor does the version of
+ *   the state that it has been told with an epoch, or has as the leader: `epoch-back`.
  */
 export class ReplicaWatch {
   readonly #states: WatchedStates;
@@ -70,8 +79,8 @@ export class ReplicaWatch {
   readonly #leaders = new Map<string, number>();
   /** By partition, the epoch in which a leader that was not in sync was elected last; what was committed before is of no account since. */
   readonly #unclean = new Map<string, number>();
-  /** By process, the epoch that each replica had last. */
-  readonly #epochs = new WeakMap<object, Map<string, number>>();
+  /** By process, the epoch that each replica had last, with the version of its state. */
+  readonly #epochs = new WeakMap<object, Map<string, KnownEpochs>>();
   /** What was protested already. */
   readonly #told = new Set<string>();
   looks = 0;
@@ -142,21 +151,32 @@ export class ReplicaWatch {
 
   #lookAtRole({ broker: { id, process }, replica, name }: Seen): void {
     const { leaderEpoch, leaderId } = replica;
-    const epochs = this.#epochs.get(process) ?? new Map<string, number>();
+    const epochs = this.#epochs.get(process) ?? new Map<string, KnownEpochs>();
     this.#epochs.set(process, epochs);
     // One that was just opened has been told of none yet.
     if (leaderEpoch < 0) return;
-    // A topic that is made anew under its name begins with the first epoch.
-    const incarnation = `${replica.topicId} ${name}`;
-    const before = epochs.get(incarnation) ?? -1;
-    epochs.set(incarnation, leaderEpoch);
-    if (leaderEpoch < before) {
-      this.#tell('epoch-back', name, `broker ${id} goes back from epoch ${before} to ${leaderEpoch}`);
-    }
+    this.#lookAtEpochs(id, replica, name, epochs);
     if (!this.#states.hasHad(name, leaderEpoch, leaderId) && !this.#hasResigned(id, replica, name)) {
       const message = `broker ${id} believes that ${leaderId} leads in epoch ${leaderEpoch}, which never stood in the store`;
       this.#tell('invented-state', name, message);
     }
+  }
+
+  #lookAtEpochs(id: number, replica: WatchedReplica, name: string, epochs: Map<string, KnownEpochs>): void {
+    const { leaderEpoch, partitionEpoch, isLeader } = replica;
+    // A topic that is made anew under its name begins with the first epoch.
+    const incarnation = `${replica.topicId} ${name}`;
+    const before = epochs.get(incarnation) ?? { leaderEpoch: -1, partitionEpoch: -1 };
+    if (leaderEpoch < before.leaderEpoch) {
+      this.#tell('epoch-back', name, `broker ${id} goes back from epoch ${before.leaderEpoch} to ${leaderEpoch}`);
+    }
+    // A leader that has resigned knows what it was told with its epoch, and no more what it has heard as the leader: no matter.
+    const counts = isLeader || leaderEpoch > before.leaderEpoch;
+    if (counts && partitionEpoch < before.partitionEpoch) {
+      const message = `broker ${id} goes back from partition epoch ${before.partitionEpoch} to ${partitionEpoch} in epoch ${leaderEpoch}`;
+      this.#tell('epoch-back', name, message);
+    }
+    epochs.set(incarnation, { leaderEpoch, partitionEpoch: counts ? partitionEpoch : before.partitionEpoch });
   }
 
   /** Out of the store's reach a leader resigns as soon as it hears from others of a later epoch than its own, whoever leads in that. */

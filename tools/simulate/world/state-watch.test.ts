@@ -67,6 +67,44 @@ describe('moves of replicas', () => {
   });
 });
 
+describe('who comes into sync', () => {
+  const path = '/brokers/topics/t/partitions/0/state';
+  const inSync = (isr: readonly number[]): Operation => ({
+    type: 'set',
+    path,
+    data: Buffer.from(JSON.stringify({ leader: 1, leader_epoch: 0, controller_epoch: 1, isr })),
+    expected: { exactly: 0 },
+  });
+  const assigned = (replicas: readonly number[], adding: readonly number[] = []): Operation => ({
+    type: 'set',
+    path: '/brokers/topics/t',
+    data: Buffer.from(JSON.stringify({ partitions: { 0: replicas }, adding_replicas: { 0: adding } })),
+    expected: { exactly: 0 },
+  });
+
+  function protestsOf(...operations: readonly Operation[]): string[] {
+    const protests: string[] = [];
+    const watch = new StateWatch((anomaly, _, message) => protests.push(`${anomaly}: ${message}`));
+    for (const each of operations) watch.applied([each], [{} as OperationResult]);
+    return protests;
+  }
+
+  it('has a replica, or is about to have one', () => {
+    expect(protestsOf(assigned([1, 2]), inSync([1, 2]), assigned([1, 2, 3], [3]), inSync([1, 2, 3]))).toEqual([]);
+  });
+
+  it('is a bad state where it has none', () => {
+    const bad = 'bad-state: 3 comes into sync (1,3), and has no replica';
+    expect(protestsOf(assigned([1, 2]), inSync([1]), inSync([1, 3]))).toEqual([bad]);
+  });
+
+  it('may be in sync for a moment longer than it has a replica, and not again', () => {
+    const cancelled = [assigned([1, 2, 3], [3]), inSync([1, 2, 3]), assigned([1, 2]), inSync([1, 3])];
+    expect(protestsOf(...cancelled)).toEqual([]);
+    expect(protestsOf(...cancelled, inSync([1]), inSync([1, 3]))).toHaveLength(1);
+  });
+});
+
 describe('leaders that were not in sync', () => {
   const state = (leader: number, leaderEpoch: number, isr: readonly number[]): Operation => ({
     type: 'set',

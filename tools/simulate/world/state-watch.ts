@@ -9,16 +9,25 @@ export interface WrittenState {
   readonly isr: readonly number[];
 }
 
+/** A partition that there is, with the brokers that have replicas of it. */
+export interface AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly replicas: readonly number[];
+}
+
 const CONTROLLER_PATH = '/controller';
 const CONTROLLER_EPOCH_PATH = '/controller_epoch';
 const TOPIC_PATH = /^\/brokers\/topics\/([^/]+)$/;
+const DELETION_PATH = /^\/admin\/delete_topics\/([^/]+)$/;
 const STATE_PATH = /^\/brokers\/topics\/([^/]+)\/partitions\/(\d+)\/state$/;
 
 /**
  * Sees every transaction that the store has applied, and holds the states of partitions and the offices of controllers in it against
  * those before:
  * - leader and controller epochs only rise, an epoch has one leader, who is in sync, whoever is elected was in sync before, and with a
- *   leader that changes nobody joins: `bad-state`; but where a topic allows it, one that was not in sync may be elected alone;
+ *   leader that changes nobody joins, and at no time one that has no replica: `bad-state`; but where a topic allows it, one that was not in
+ *   sync may be elected alone;
  * - an office comes with a higher epoch than all before it: `two-controllers`;
  * - no state is written in the epoch of a controller that was replaced: `zombie-write`;
  * - every state is changed on the condition that nobody has changed it: `unconditional-write`.
@@ -39,6 +48,10 @@ export class StateWatch {
   readonly uncleanTopics = new Set<string>();
   readonly #protest: (anomaly: Anomaly, partition: string | null, message: string) => void;
   #controllerEpoch = -1;
+  /** Who has taken the office of the controller last; -1 before anybody has. */
+  controllerId = -1;
+  /** Topics whose deletion has been asked for and is not over. */
+  readonly deletions = new Set<string>();
   states = 0;
   /** How often a leader was elected that was not in sync, where that is allowed. */
   uncleanElections = 0;
@@ -64,12 +77,13 @@ export class StateWatch {
     return this.#unclean.get(partition) ?? -1;
   }
 
+  /** The brokers that have replicas of a partition; none where there is no such partition. */
+  replicasOf(topic: string, partition: number): readonly number[] {
+    return this.#assignments.get(topic)?.get(partition) ?? [];
+  }
+
   /** The partitions that there are, each with the brokers that have replicas of it. */
-  *assignments(): Generator<{
-    readonly topic: string;
-    readonly partition: number;
-    readonly replicas: readonly number[];
-  }> {
+  *assignments(): Generator<AssignedPartition> {
     for (const [topic, partitions] of this.#assignments) {
       for (const [partition, replicas] of partitions) yield { topic, partition, replicas };
     }
@@ -84,7 +98,10 @@ export class StateWatch {
   applied(operations: readonly Operation[], results: readonly OperationResult[]): void {
     this.#lookAtOffice(operations);
     for (const [index, operation] of operations.entries()) {
-      if (results[index] !== undefined) this.#lookAtTopic(operation);
+      if (results[index] !== undefined) {
+        this.#lookAtTopic(operation);
+        this.#lookAtDeletion(operation);
+      }
       const match = STATE_PATH.exec(operation.path);
       if (match === null || results[index] === undefined) continue;
       const partition = `${match[1]}-${match[2]}`;
@@ -114,6 +131,13 @@ export class StateWatch {
     this.#assignments.set(topic, new Map(replicasOf));
   }
 
+  #lookAtDeletion({ type, path }: Operation): void {
+    const topic = DELETION_PATH.exec(path)?.[1];
+    if (topic === undefined) return;
+    if (type === 'create') this.deletions.add(topic);
+    else if (type === 'delete') this.deletions.delete(topic);
+  }
+
   #lookAtMove(name: string, replicas: readonly number[], adding: readonly number[], removing: readonly number[]): void {
     const before = this.#moving.get(name);
     if (adding.length + removing.length > 0) {
@@ -127,10 +151,11 @@ export class StateWatch {
   }
 
   #lookAtOffice(operations: readonly Operation[]): void {
-    const isTaken = operations.some(({ type, path }) => type === 'create' && path === CONTROLLER_PATH);
+    const taken = operations.find(({ type, path }) => type === 'create' && path === CONTROLLER_PATH);
+    if (taken?.type === 'create') this.controllerId = Number(JSON.parse(Buffer.from(taken.data).toString()).brokerid);
     const raised = operations.find(({ type, path }) => type === 'set' && path === CONTROLLER_EPOCH_PATH);
     const epoch = raised?.type === 'set' ? Number(Buffer.from(raised.data).toString()) : this.#controllerEpoch;
-    if (isTaken && epoch <= this.#controllerEpoch) {
+    if (taken !== undefined && epoch <= this.#controllerEpoch) {
       const message = `an office is taken in epoch ${epoch}, and one was held in ${this.#controllerEpoch} before`;
       this.#protest('two-controllers', null, message);
     }
@@ -146,6 +171,8 @@ export class StateWatch {
     const isBad = (message: string): void => this.#protest('bad-state', partition, message);
     if (leader >= 0 && !isr.includes(leader)) isBad(`leader ${leader} is not in sync (${isr})`);
     if (isr.length === 0) isBad('nobody is in sync');
+    const strangers = this.#strangersIn(partition, isr, before?.isr ?? []);
+    if (strangers.length > 0) isBad(`${strangers} comes into sync (${isr}), and has no replica`);
     const key = `${partition} ${leaderEpoch}`;
     const known = this.#leaders.get(key);
     if (known !== undefined && known >= 0 && leader >= 0 && known !== leader) {
@@ -170,6 +197,14 @@ export class StateWatch {
     if (leader !== before.leader && isr.some((id) => !before.isr.includes(id))) {
       isBad(`with a new leader the replicas in sync become ${isr}, and were ${before.isr}`);
     }
+  }
+
+  /** One whose replica is being taken away is in sync until the state says otherwise, which it does after the assignment. */
+  #strangersIn(partition: string, isr: readonly number[], before: readonly number[]): readonly number[] {
+    const at = partition.lastIndexOf('-');
+    const replicas = this.replicasOf(partition.slice(0, at), Number(partition.slice(at + 1)));
+    if (replicas.length === 0) return [];
+    return isr.filter((id) => !before.includes(id) && !replicas.includes(id));
   }
 
   /** A topic that is made anew under its name begins at epoch 0. */

@@ -13,7 +13,7 @@ import { Dice } from './dice.ts';
 import { Ensemble, type EnsembleSession } from './ensemble.ts';
 import { Machine } from './machine.ts';
 import { Network } from './network.ts';
-import { partitionNotInSync, type Unrest, unrestOf } from './quiet-check.ts';
+import { partitionNotInSync, partitionNotLed, type Unrest, unrestOf } from './quiet-check.ts';
 import { ReplicaWatch, type WatchedBroker } from './replica-watch.ts';
 import { Scribbler } from './scribbler.ts';
 import { SimulatedClock } from './simulated-clock.ts';
@@ -111,6 +111,20 @@ export class World {
       this.states,
       new Map(this.plan.topics.map(({ name, replicationFactor }) => [name, replicationFactor])),
     );
+  }
+
+  /** A partition that nobody leads, though one of the brokers that serve could; says what is known of it. */
+  notLed(): string | undefined {
+    const live = this.machines.flatMap(({ id, serving }) => {
+      if (serving === undefined) return [];
+      const { replicas } = serving.broker.services;
+      const leads = (topic: string, partition: number): boolean => {
+        const found = replicas.find(topic, partition);
+        return 'isLeader' in found && found.isLeader;
+      };
+      return [{ id, leads }];
+    });
+    return partitionNotLed(live, this.states);
   }
 
   /** Somebody deletes the office of the controller, who may hear of it later. */
@@ -256,23 +270,36 @@ export class World {
     this.history.add({ kind: 'damage', at: this.history.tick(), partition: partition.name, file: path });
   }
 
-  /** Runs clients until the plan's time is over, then lets them finish; those that do not are left as they are. */
+  /**
+   * Runs clients until the plan's time is over, then lets them finish; those that do not are left as they are. Where a machine is absent it is
+   * down until `withoutIt` is over, while nothing else goes wrong any more.
+   */
   async run(
     clients: readonly SimulatedClient[],
     withinMs: number,
     finishMs: number,
     timeIsUp: () => void,
+    withoutIt: () => Promise<void>,
   ): Promise<void> {
     const running = clients.map((client) => client.run());
     await this.pass(withinMs);
     timeIsUp();
     this.note('the world heals');
     this.network.heal();
+    const { absent } = this.plan;
     for (const machine of this.machines) {
+      if (machine.id === absent?.brokerId) {
+        machine.keepDown(absent.crash);
+        continue;
+      }
       machine.heal();
       machine.replaceFailedFolders();
     }
     if (this.scribbler.hasDamaged) await this.until(this.scribbler.mendAll(), finishMs);
+    if (absent !== undefined) {
+      await withoutIt();
+      this.machines[absent.brokerId - 1]!.heal();
+    }
     for (const client of clients) client.stop();
     await this.until(Promise.all(running), finishMs).catch((error: unknown) => {
       if (!(error instanceof WorldStuck)) throw error;
