@@ -159,24 +159,6 @@ const electsUncleanly: Build = {
   settings: { 'unclean.leader.election.enable': 'true' },
 };
 
-const waitsForAll: Build = {
-  name: 'waits-for-all',
-  what: 'a controller takes a broker that is gone for alive until all are there again',
-  rule: 'leaderless',
-  brokers: BROKERS,
-  store: (store) => {
-    let all: readonly string[] | undefined;
-    return new WrappedStore(store, {
-      children: async (path, read) => {
-        const found = await read();
-        if (path !== '/brokers/ids') return found;
-        if (found.length === BROKERS) all = found;
-        return all ?? found;
-      },
-    });
-  },
-};
-
 const admitsStrangers: Build = {
   name: 'admits-strangers',
   what: 'now and then a broker is written into sync that has no replica',
@@ -232,7 +214,6 @@ export const controllerMutants: readonly Build[] = [
   staysController,
   missesItsEnd,
   electsUncleanly,
-  waitsForAll,
   admitsStrangers,
   forgetsWhatIsHurt,
 ];
