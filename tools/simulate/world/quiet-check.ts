@@ -1,5 +1,7 @@
 import type { MemoryDisk } from '@millrace/ports';
 import type { Anomaly } from '../checker/violation.ts';
+import { GARDEN_TOPIC } from '../clients/gardener.ts';
+import { VANDALS_TOPIC } from '../clients/vandal.ts';
 import type { StateWatch } from './state-watch.ts';
 
 /** What is looked at of a broker's machine. */
@@ -82,7 +84,8 @@ export function partitionNotLed(
 ): string | undefined {
   const brokers = new Map(live.map((broker) => [broker.id, broker]));
   for (const { topic, partition, replicas } of states.assignments()) {
-    if (states.deletions.has(topic)) continue;
+    // Those of the gardener and the vandal come and go.
+    if (states.deletions.has(topic) || GARDEN_TOPIC.test(topic) || VANDALS_TOPIC.test(topic)) continue;
     const state = states.stateOf(`${topic}-${partition}`);
     const candidates = states.uncleanTopics.has(topic) ? replicas : (state?.isr ?? []);
     if (!candidates.some((id) => brokers.has(id))) continue;
