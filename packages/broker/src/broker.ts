@@ -50,7 +50,7 @@ import { type Metrics, noMetrics } from './shared/metrics.ts';
 import { isRefusal } from './shared/refusal.ts';
 import { TurnLine } from './shared/turns.ts';
 import { ConsumerOffsets } from './store/consumer-offsets.ts';
-import type { FoundLog } from './store/found-logs.ts';
+import { type FoundLog, plausibleEpoch } from './store/found-logs.ts';
 import { type KnownTopicId, topicIds } from './store/known-topic-ids.ts';
 import { LogDirNotifier } from './store/log-dir-notifier.ts';
 import { OwnEpochs } from './store/own-epochs.ts';
@@ -502,7 +502,8 @@ export class Broker {
       random,
       logger,
       knownTopicId,
-      rememberedEpoch: () => commands.controllerEpoch,
+      // One that nobody can have come to is a lie, which must not become the cluster's.
+      rememberedEpoch: () => plausibleEpoch(commands.controllerEpoch),
       openChannel: (to, onOverflow) => channels.open(to, onOverflow),
       featureNodeVersion: versions.featureNode,
       hasRecoveryState: versions.hasRecoveryState,
