@@ -78,6 +78,7 @@ export default defineConfig({
               { text: 'Kubernetes', link: '/kubernetes' },
               { text: 'Security', link: '/security' },
               { text: 'When data is safe', link: '/durability' },
+              { text: 'How it is tested', link: '/how-it-is-tested' },
               { text: 'Moving from Kafka', link: '/kafka-to-millrace' },
               { text: 'What is compatible', link: '/compatibility' },
               { text: 'Supported versions', link: '/versions' },
