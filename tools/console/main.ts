@@ -4,6 +4,8 @@
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
 import { Admin } from '@millrace/admin';
 import { createConsole } from '@millrace/console';
 import { Consumer } from '@millrace/consumer';
@@ -210,20 +212,28 @@ async function against(version: string): Promise<number> {
   return failed;
 }
 
-/** The browser tests, each file on a Kafka of its own. */
-const BROWSER_TESTS = ['tools/console/page.test.ts', 'tools/console/page-work.test.ts'];
+/**
+ * What runs on Kafka too, each file on one of its own: the browser tests, and those of the server that look at a cluster or change it. The
+ * others need no cluster, or one whose answers they hold, or one with logins of its own (`kafka` here makes rules and users on Kafka).
+ */
+const TESTS_ON_KAFKA = [
+  'tools/console/page.test.ts',
+  'tools/console/page-work.test.ts',
+  ...['console', 'hostile', 'export', 'rights'].map((name) => `apps/console/src/${name}.test.ts`),
+  ...['read', 'tails', 'outcomes', 'copies', 'batch-look'].map((name) => `apps/console/src/messages/${name}.test.ts`),
+];
 
-/** A JVM beside the browser takes its share of the machine. */
-const BROWSER_TEST_MS_MAX = 120_000;
+/** A JVM takes its share of the machine. */
+const TEST_MS_MAX = 120_000;
 
-async function testsAgainst(version: string): Promise<boolean> {
+async function testsAgainst(version: string, only: string): Promise<boolean> {
   let isWell = true;
-  for (const file of BROWSER_TESTS) {
+  for (const file of TESTS_ON_KAFKA.filter((each) => basename(each).includes(only))) {
     const kafka = await startApacheKafka({ version });
     try {
       console.log(`${file} against Apache Kafka ${version}`);
       const env = { ...process.env, KAFKA_BOOTSTRAP: kafka.bootstrap };
-      const args = ['run', file, `--testTimeout=${BROWSER_TEST_MS_MAX}`];
+      const args = ['run', file, `--testTimeout=${TEST_MS_MAX}`, `--hookTimeout=${TEST_MS_MAX}`];
       const { status } = spawnSync('vitest', args, { cwd: root, env, stdio: 'inherit' });
       isWell &&= status === 0;
     } finally {
@@ -241,8 +251,13 @@ if (verb === 'kafka') {
 } else if (verb === 'browse') {
   process.exitCode = (await browse(versions)) === 0 ? 0 : 1;
 } else if (verb === 'test') {
-  for (const version of versions.length === 0 ? [KAFKA_3, KAFKA_4] : versions) {
-    if (!(await testsAgainst(version))) process.exitCode = 1;
+  const { values, positionals } = parseArgs({
+    args: versions,
+    allowPositionals: true,
+    options: { only: { type: 'string', default: '' } },
+  });
+  for (const version of positionals.length === 0 ? [KAFKA_3, KAFKA_4] : positionals) {
+    if (!(await testsAgainst(version, values.only))) process.exitCode = 1;
   }
 } else if (verb === 'look') {
   await look(versions);
@@ -252,7 +267,7 @@ if (verb === 'kafka') {
   await tails(versions);
 } else {
   console.error(
-    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts test [VERSION]...\n       node tools/console/main.ts look [FOLDER]\n       node tools/console/main.ts speed\n       node tools/console/main.ts tails',
+    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts test [VERSION]... [--only FILE]\n       node tools/console/main.ts look [FOLDER]\n       node tools/console/main.ts speed\n       node tools/console/main.ts tails',
   );
   process.exitCode = 2;
 }

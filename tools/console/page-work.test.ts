@@ -8,11 +8,11 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../../apps/console/src/clusters/cluster.ts';
 import { readRecord } from '../../apps/console/src/messages/read.ts';
+import { isElsewhere, openTriedCluster, type TriedCluster } from '../../apps/console/src/testing/tried-cluster.ts';
 import { has } from '../needs/index.ts';
 import { KeptPages, openBrowser, STILL } from './browser.ts';
 import { FAULTLESS, Faults } from './faults.ts';
 import { hindrancesOn } from './hindrances.ts';
-import { isElsewhere, openTriedCluster, type TriedCluster } from './tried-cluster.ts';
 
 const KEY = Buffer.from([0, 0xff, 0xfe, 1, 2]);
 const ORDERS = 120;

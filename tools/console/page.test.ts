@@ -1,17 +1,21 @@
 /** The page in a browser: each page without a fault, usable by everybody, in both themes and widths. */
 import { Admin } from '@millrace/admin';
 import { type Console, createConsole } from '@millrace/console';
+import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { startCluster, type TestCluster } from '@millrace/testing';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { isElsewhere, openTriedCluster, type TriedCluster } from '../../apps/console/src/testing/tried-cluster.ts';
 import { has } from '../needs/index.ts';
 import { KeptPages, type Look, openBrowser } from './browser.ts';
 import { FAULTLESS, Faults } from './faults.ts';
 import { hindrancesOn } from './hindrances.ts';
-import { isElsewhere, openTriedCluster, type TriedCluster } from './tried-cluster.ts';
 
 const SCRIPT = '<script>document.title = "ran"</script><img src=x onerror="document.title = \'ran\'">';
+
+/** What changes by itself is looked at every few seconds. */
+const LIVE = { timeout: 20_000 };
 
 /** What can be pressed above every page and is not in sight; of the pages' names, which may be scrolled, the one where one is. */
 const OUTSIDE = `[...document.querySelectorAll('header.bar button, header.bar .brand, header.bar [aria-current]')]
@@ -283,6 +287,30 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await page.waitForURL('**/local/groups/billing');
   });
 
+  it('has lags of groups come on by themselves, and tells none from one that is not known', async () => {
+    const { bootstrapServers } = cluster;
+    const [end] = await admin.listOffsets([{ topic: 'orders', partition: 0, at: 'latest' }]);
+    const last = end?.offset ?? 0;
+    const commit = (offset: number) => admin.alterGroupOffsets('moving', [{ topic: 'orders', partition: 0, offset }]);
+    await commit(last - 3);
+    const consumer = new Consumer({ bootstrapServers, groupId: 'unsure', autoCommit: false });
+    consumer.subscribe('sold');
+    const reading = consumer[Symbol.asyncIterator]().next();
+    await consumer.joined;
+    const page = await open('/local/groups');
+    const lagOf = (group: string) =>
+      page.getByRole('row').filter({ hasText: group }).locator('td').nth(3).textContent();
+    await expect.poll(() => lagOf('moving'), LIVE).toBe('3');
+    await expect.poll(() => lagOf('unsure'), LIVE).toBe('?');
+    await commit(last);
+    await expect.poll(() => lagOf('moving'), LIVE).toBe('0');
+    expect(await lagOf('unsure')).toBe('?');
+    await consumer.close();
+    await reading.catch(() => undefined);
+    await admin.deleteGroups(['moving']);
+    await page.context().close();
+  });
+
   it('moves offsets only where it was shown that they would go', async () => {
     const page = await open('/local/groups/billing');
     await page.getByRole('button', { name: 'Reset offsets' }).click();
@@ -454,6 +482,11 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
       await cluster.ours.kill(3);
       await page.waitForSelector('.tag.bad', { timeout: 30_000 });
       await page.waitForSelector('.cell.down', { timeout: 30_000 });
+      // What it led is led by others, which the map says in words too.
+      const leaders = () =>
+        page.locator('.map [role=img]').evaluateAll((all) => all.map((each) => each.ariaLabel).join(', '));
+      await expect.poll(leaders, { timeout: 30_000 }).not.toMatch(/: (?:3|–)(?:,|$)/);
+      expect(await leaders()).toMatch(/: [12](?:,|$)/);
       await page.getByText(/^1 of 3 brokers is down\. [1-9]\d* partitions lack replicas/).waitFor();
       expect(await places()).toEqual(before);
       expect(before.map((place) => place.split(' ')[0])).toEqual(

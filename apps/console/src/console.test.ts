@@ -4,19 +4,18 @@ import { Admin } from '@millrace/admin';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { messagePackSerde } from '@millrace/serdes';
-import { startBroker, type TestBroker } from '@millrace/testing';
+import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, CHANGE_HEADER, type MessagePage, type ResetRow, type Route } from './api/contract.ts';
 import { type Console, type ConsoleOptions, createConsole } from './index.ts';
+import { openTriedBroker, type TriedCluster } from './testing/tried-cluster.ts';
 
-let broker: TestBroker;
+let broker: TriedCluster<TestBroker>;
 let console: Console;
 let port: number;
 
 beforeAll(async () => {
-  broker = await startBroker({
-    topics: [{ topic: 'orders', partitions: 3 }, 'hostile', 'binary', 'numbered', 'copies'],
-  });
+  broker = await openTriedBroker([{ topic: 'orders', partitions: 3 }, 'hostile', 'binary', 'numbered', 'copies']);
   console = await createConsole({ clusters: { local: { bootstrapServers: broker.bootstrapServers } } });
   port = await console.listen({ port: 0 });
 });
@@ -237,6 +236,12 @@ describe('messages', () => {
     const bytes = 10 * 1024 * 1024;
     await using admin = new Admin({ bootstrapServers: broker.bootstrapServers });
     await admin.alterConfigs([{ type: 'topic', name: 'hostile', set: { 'max.message.bytes': bytes + 1000 } }]);
+    await expect
+      .poll(async () => {
+        const [described] = await admin.describeConfigs([{ type: 'topic', name: 'hostile' }]);
+        return described?.entries.find(({ name }) => name === 'max.message.bytes')?.value;
+      }, LOOK)
+      .toBe(String(bytes + 1000));
     await produce([{ topic: 'hostile', value: Buffer.alloc(bytes, 'x') }]);
     const page = await messages('hostile', 'from=beginning');
     expect(page.messages[0]?.value).toMatchObject({ bytes, isCut: true });
@@ -284,12 +289,15 @@ describe('changes', () => {
     const made = await change('/topics', { topic: 'made', partitions: 2, configs: { 'retention.ms': '1000' } });
     expect(made.text).toBe('{"topic":"made"}');
     await change('/topics/made/partitions', { count: 4 });
-    await change('/topics/made/configs', { set: { 'segment.bytes': '20000' }, unset: ['retention.ms'] });
-    const [topic] = await admin.describeTopics(['made']);
-    expect(topic?.partitions).toHaveLength(4);
-    const [configs] = await admin.describeConfigs([{ type: 'topic', name: 'made' }]);
-    const own = configs?.entries.filter(({ source }) => source === 'topic').map(({ name, value }) => [name, value]);
-    expect(own).toEqual([['segment.bytes', '20000']]);
+    await change('/topics/made/configs', { set: { 'segment.bytes': '2000000' }, unset: ['retention.ms'] });
+    // A broker of Apache Kafka hears of a change a moment after its controller has made it.
+    const count = async () => (await admin.describeTopics(['made']))[0]?.partitions.length;
+    await expect.poll(count, LOOK).toBe(4);
+    const own = async () => {
+      const [configs] = await admin.describeConfigs([{ type: 'topic', name: 'made' }]);
+      return configs?.entries.filter(({ source }) => source === 'topic').map(({ name, value }) => [name, value]);
+    };
+    await expect.poll(own, LOOK).toEqual([['segment.bytes', '2000000']]);
     await produce([{ topic: 'made', value: 'x', partition: 0 }]);
     expect((await change('/topics/made/empty', { confirm: 'made' })).status).toBe(200);
     const [start] = await admin.listOffsets([{ topic: 'made', partition: 0, at: 'earliest' }]);
@@ -297,7 +305,7 @@ describe('changes', () => {
     expect((await change('/topics/made/delete', { confirm: 'mad' })).text).toContain('CONSOLE_NOT_CONFIRMED');
     expect(await admin.listTopics()).toContain('made');
     expect((await change('/topics/made/delete', { confirm: 'made' })).status).toBe(200);
-    expect(await admin.listTopics()).not.toContain('made');
+    await expect.poll(() => admin.listTopics(), LOOK).not.toContain('made');
   });
 
   it('sends a record with headers and a tombstone, and copies one with all its bytes', async () => {

@@ -2,7 +2,7 @@
 import { Admin } from '@millrace/admin';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
-import { startBroker, type TestBroker } from '@millrace/testing';
+import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   CHANGE_HEADER,
@@ -13,6 +13,7 @@ import {
   type Session,
 } from './api/contract.ts';
 import { type Console, createConsole } from './index.ts';
+import { openTriedBroker, type TriedCluster } from './testing/tried-cluster.ts';
 
 const users = [
   {
@@ -29,12 +30,12 @@ const users = [
   { name: 'ann', password: 'pw', role: 'admin' as const },
 ];
 
-let broker: TestBroker;
+let broker: TriedCluster<TestBroker>;
 let console: Console;
 let port: number;
 
 beforeAll(async () => {
-  broker = await startBroker({ topics: ['orders-eu', 'orders-us', 'payments'] });
+  broker = await openTriedBroker(['orders-eu', 'orders-us', 'payments']);
   const { bootstrapServers } = broker;
   await using admin = new Admin({ bootstrapServers });
   await admin.alterGroupOffsets('billing', [

@@ -1,17 +1,18 @@
 import { Producer } from '@millrace/producer';
-import { startBroker, type TestBroker } from '@millrace/testing';
+import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Message } from '../api/contract.ts';
 import { type Console, createConsole } from '../index.ts';
 import { askConsole } from '../testing/ask-console.ts';
+import { openTriedBroker, type TriedCluster } from '../testing/tried-cluster.ts';
 
 describe('the batch of a message', () => {
-  let broker: TestBroker;
+  let broker: TriedCluster<TestBroker>;
   let served: Console;
   let port: number;
 
   beforeAll(async () => {
-    broker = await startBroker({ topics: ['plain', 'decided', 'open'] });
+    broker = await openTriedBroker(['plain', 'decided', 'open']);
     served = await createConsole({ clusters: { local: { bootstrapServers: broker.bootstrapServers } } });
     port = await served.listen({ port: 0 });
   });

@@ -1,11 +1,12 @@
 /** Records that are sent again, edited or not: what nobody has edited is the bytes that it was. */
 import { Producer } from '@millrace/producer';
-import { startBroker, type TestBroker } from '@millrace/testing';
+import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Input } from '../api/contract.ts';
 import { Cluster } from '../clusters/cluster.ts';
 import { type Console, createConsole } from '../index.ts';
 import { askConsole } from '../testing/ask-console.ts';
+import { openTriedBroker, type TriedCluster } from '../testing/tried-cluster.ts';
 import { readRecord } from './read.ts';
 
 const COPY = 'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy';
@@ -25,15 +26,13 @@ const KEY = Buffer.from([0, 0xff, 0xfe, 1, 2]);
 const VALUE = Buffer.concat([Buffer.from([0xff]), Buffer.alloc(6000, 7)]);
 
 describe('a record that is sent again', () => {
-  let broker: TestBroker;
+  let broker: TriedCluster<TestBroker>;
   let cluster: Cluster;
   let served: Console;
   let port: number;
 
   beforeAll(async () => {
-    broker = await startBroker({
-      topics: ['dead', 'edited', { topic: 'large', configs: { 'max.message.bytes': BYTES_MAX } }],
-    });
+    broker = await openTriedBroker(['dead', 'edited', { topic: 'large', configs: { 'max.message.bytes': BYTES_MAX } }]);
     const { bootstrapServers } = broker;
     cluster = new Cluster('local', { bootstrapServers });
     served = await createConsole({ clusters: { local: { bootstrapServers } } });

@@ -1,22 +1,26 @@
 import { Producer } from '@millrace/producer';
-import { startBroker, type TestBroker } from '@millrace/testing';
+import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Message, MessageMark } from '../api/contract.ts';
 import { type Console, createConsole } from '../index.ts';
 import { askConsole } from '../testing/ask-console.ts';
+import { openTriedBroker, type TriedCluster } from '../testing/tried-cluster.ts';
 import { Marks, OPEN_MAX, TailMarks } from './outcomes.ts';
 
 const LOOK = { timeout: 10_000 };
 
 describe('the transactions of messages in a list', () => {
-  let broker: TestBroker;
+  let broker: TriedCluster<TestBroker>;
   let served: Console;
   let port: number;
 
   beforeAll(async () => {
-    broker = await startBroker({
-      topics: [{ topic: 'mixed', partitions: 2 }, 'undecided', 'plain', { topic: 'live', partitions: 1 }],
-    });
+    broker = await openTriedBroker([
+      { topic: 'mixed', partitions: 2 },
+      'undecided',
+      'plain',
+      { topic: 'live', partitions: 1 },
+    ]);
     served = await createConsole({ clusters: { local: { bootstrapServers: broker.bootstrapServers } } });
     port = await served.listen({ port: 0 });
   });

@@ -1,8 +1,9 @@
 import { Producer } from '@millrace/producer';
-import { startBroker, type TestBroker } from '@millrace/testing';
+import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Message, MessageMark, ReadPlan, ReadProgress } from '../api/contract.ts';
 import { Cluster } from '../clusters/cluster.ts';
+import { openTriedBroker, type TriedCluster } from '../testing/tried-cluster.ts';
 import { type ReadListener, readMessages, tailMessages } from './read.ts';
 import { readTurns } from './turns.ts';
 
@@ -11,12 +12,12 @@ const RECORDS = 25_000;
 const VALUE_CHARS = 150;
 
 describe('a read', () => {
-  let broker: TestBroker;
+  let broker: TriedCluster<TestBroker>;
   let cluster: Cluster;
   const turns = readTurns();
 
   beforeAll(async () => {
-    broker = await startBroker({ topics: ['timed', 'many', 'tailed'] });
+    broker = await openTriedBroker(['timed', 'many', 'tailed']);
     const { bootstrapServers } = broker;
     cluster = new Cluster('local', { bootstrapServers });
     await using producer = new Producer({ bootstrapServers });

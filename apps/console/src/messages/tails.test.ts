@@ -1,6 +1,6 @@
 /** Several who follow one topic: one reader for all of them, nobody waits for another, and nobody misses anything. */
 import { Producer } from '@millrace/producer';
-import { startBroker, type TestBroker } from '@millrace/testing';
+import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Message, TailGap } from '../api/contract.ts';
 import { Cluster } from '../clusters/cluster.ts';
@@ -8,23 +8,22 @@ import { tailMessages } from './read.ts';
 import { RESUMED_RECORDS_MAX, TailPlaces, tailBeginning } from './tail-places.ts';
 import { tailsOf } from './tails.ts';
 import { readTurns } from './turns.ts';
+import { openTriedBroker, type TriedCluster } from '../testing/tried-cluster.ts';
 
 const RECORDS = 600;
 
 describe('live tails of one topic', () => {
-  let broker: TestBroker;
+  let broker: TriedCluster<TestBroker>;
   let cluster: Cluster;
   let producer: Producer;
   const turns = readTurns();
 
   beforeAll(async () => {
-    broker = await startBroker({
-      topics: [
-        { topic: 'orders', partitions: 2 },
-        { topic: 'slow', partitions: 2 },
-        { topic: 'cut', partitions: 2 },
-      ],
-    });
+    broker = await openTriedBroker([
+      { topic: 'orders', partitions: 2 },
+      { topic: 'slow', partitions: 2 },
+      { topic: 'cut', partitions: 2 },
+    ]);
     const { bootstrapServers } = broker;
     cluster = new Cluster('local', { bootstrapServers });
     producer = new Producer({ bootstrapServers });

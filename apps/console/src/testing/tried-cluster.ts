@@ -1,9 +1,9 @@
 /**
- * The cluster that the browser tests look at: brokers of ours in this process, or with `KAFKA_BOOTSTRAP=host:port` another that is running and
+ * The cluster that tests of the console look at: brokers of ours in this process, or with `KAFKA_BOOTSTRAP=host:port` another that is running and
  * empty, such as Apache Kafka. Tests that take a broker away, or hold its answers, run on ours.
  */
 import { Admin } from '@millrace/admin';
-import type { NewClusterTopic } from '@millrace/testing';
+import { type NewClusterTopic, startBroker, type TestBroker } from '@millrace/testing';
 
 /** Whether the tests look at a cluster elsewhere. */
 export const isElsewhere: boolean = process.env['KAFKA_BOOTSTRAP'] !== undefined;
@@ -43,4 +43,9 @@ export async function openTriedCluster<B extends { readonly bootstrapServers: st
     },
     close: () => Promise.resolve(),
   };
+}
+
+/** One broker of ours with the topics, or the cluster elsewhere with them. */
+export function openTriedBroker(topics: readonly (string | NewClusterTopic)[]): Promise<TriedCluster<TestBroker>> {
+  return openTriedCluster(() => startBroker({ topics }), topics);
 }
