@@ -8,6 +8,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../../apps/console/src/clusters/cluster.ts';
 import { readRecord } from '../../apps/console/src/messages/read.ts';
+import { DETAIL_BYTES_MAX } from '../../apps/console/src/messages/shown.ts';
 import { isElsewhere, openTriedCluster, type TriedCluster } from '../../apps/console/src/testing/tried-cluster.ts';
 import { has } from '../needs/index.ts';
 import { KeptPages, openBrowser, STILL } from './browser.ts';
@@ -16,6 +17,8 @@ import { hindrancesOn } from './hindrances.ts';
 
 const KEY = Buffer.from([0, 0xff, 0xfe, 1, 2]);
 const ORDERS = 120;
+/** Of a text, of which the page shows a tenth. */
+const LARGE_BYTES = 10 * 1024 * 1024;
 /** Somebody who waits for the leader of a partition is told so after this long. */
 const PATIENCE = { timeout: 30_000 };
 
@@ -32,7 +35,8 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
   beforeAll(async () => {
     // Its records are older than what a broker keeps by default.
     const orders = { topic: 'orders', configs: { 'retention.ms': -1 } };
-    const topics = [orders, 'dead', 'mended', 'gone', 'small'];
+    const large = { topic: 'large', configs: { 'max.message.bytes': LARGE_BYTES + 1000 } };
+    const topics = [orders, 'dead', 'mended', 'gone', 'small', large];
     broker = await openTriedCluster(() => startBroker({ topics }), topics);
     const { bootstrapServers } = broker;
     admin = new Admin({ bootstrapServers });
@@ -51,6 +55,8 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     ];
     await producer.send({ topic: 'dead', key: KEY, value: '{"totl":1}', headers });
     await producer.send({ topic: 'small', value: 'x' });
+    await using carrier = new Producer({ bootstrapServers, requestBytesMax: LARGE_BYTES * 2 });
+    await carrier.send({ topic: 'large', value: 'x'.repeat(LARGE_BYTES) });
     origin = await serve({ clusters: { local: { bootstrapServers } } });
     browser = await openBrowser();
     pages = new KeptPages(browser, faults);
@@ -211,6 +217,21 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     const [head, line] = (await fileOf('CSV')).split('\r\n');
     expect(head).toBe('partition,offset,timestamp,key,value,headers,notes');
     expect(line).toMatch(/^0,0,\d+,00fffe0102,"\{""totl"":1\}","\[\[""dead-letter-topic"",""mended""\],.*",key hex$/);
+  });
+
+  it('shows of a text of 10 MB a part, and copies all of it', async () => {
+    const page = await open('/local/topics/large', { permissions: ['clipboard-read', 'clipboard-write'] });
+    await button(page, '0:0').click();
+    const shown = page.getByRole('dialog').locator('pre');
+    await shown.waitFor();
+    expect((await shown.textContent())?.length).toBe(DETAIL_BYTES_MAX);
+    await button(page, 'Copy').click();
+    const copied = () =>
+      page.evaluate<number>(
+        "navigator.clipboard.read().then(async ([item]) => (await item?.getType('text/plain'))?.size ?? 0)",
+      );
+    await expect.poll(copied, PATIENCE).toBe(LARGE_BYTES);
+    await page.context().close();
   });
 
   it('gives all that a search finds as a file, which is more than the page, and says how far it is', async () => {

@@ -49,6 +49,14 @@ export async function call<R extends Route>(route: R, input: Input<R>, signal?: 
   return (await response.json()) as Answer<R>;
 }
 
+/** What is at an address, as text that stays bytes: nothing of the page has to read it. */
+export async function textAt(address: string): Promise<Blob> {
+  const response = await reach(address, {});
+  if (!response.ok) throw await refusalOf(response);
+  const bytes = await response.blob();
+  return bytes.slice(0, bytes.size, 'text/plain');
+}
+
 /** Why the server gives no stream at an address: a browser does not tell. */
 export async function whyNot(address: string): Promise<ApiError> {
   try {

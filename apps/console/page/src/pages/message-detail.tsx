@@ -1,14 +1,14 @@
 import { type ReactNode, useState } from 'react';
 import type { Message, MessageBatch, Shown } from '../../../src/api/contract.ts';
 import { pathPart } from '../../../src/api/names.ts';
-import { call } from '../lib/api.ts';
+import { call, textAt } from '../lib/api.ts';
 import { deadLetterOf } from '../lib/dead-letters.ts';
 import { bytes, localTime, number, utcTime } from '../lib/format.ts';
 import { prettyJson } from '../lib/pretty.ts';
 import { useApi, useMay, useMaySome } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
 import { visible } from '../lib/visible.ts';
-import { ChangeForm, Dialog, Empty, Loaded } from '../ui/parts.tsx';
+import { ChangeForm, Dialog, Empty, Loaded, Problem } from '../ui/parts.tsx';
 import { TopicField } from '../ui/topic-field.tsx';
 import { Produce } from './produce.tsx';
 
@@ -167,7 +167,12 @@ function Content({ cluster, topic, message }: Place & { message: Message }): Rea
 
 function Part({ title, shown, href }: { title: string; shown: Shown; href: string }): ReactNode {
   const say = useWords();
+  const [error, setError] = useState<Error>();
   const text = pretty(shown);
+  const onCopy = (): void => {
+    setError(undefined);
+    copied(shown, text, href).catch(setError);
+  };
   return (
     <>
       <h3>
@@ -178,20 +183,30 @@ function Part({ title, shown, href }: { title: string; shown: Shown; href: strin
         <span className="grow" />
         {shown.bytes > 0 && (
           <>
-            <button type="button" className="quiet" onClick={() => void navigator.clipboard.writeText(text)}>
-              {say('copy')}
-            </button>
+            {isSecureContext && (
+              <button type="button" className="quiet" onClick={onCopy}>
+                {say('copy')}
+              </button>
+            )}
             <a href={href} download>
               {say('download')}
             </a>
           </>
         )}
       </h3>
+      {error !== undefined && <Problem error={error} />}
       {shown.faults !== undefined && <Faults schema={shown.schema} faults={shown.faults} />}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       {shown.bytes > 0 && <pre tabIndex={0}>{visible(text)}</pre>}
     </>
   );
+}
+
+/** To the clipboard, which browsers give to secure pages alone. Of a text that is cut here the server has the rest, which goes by as bytes: a string of 10 MB would hold up the page. */
+function copied({ shape, isCut }: Shown, text: string, href: string): Promise<void> {
+  if (!isCut || !(shape === 'text' || shape === 'json')) return navigator.clipboard.writeText(text);
+  // The promise is given, not awaited: the browser asks whether somebody has pressed a button just now.
+  return navigator.clipboard.write([new ClipboardItem({ 'text/plain': textAt(href) })]);
 }
 
 /** What of a value its schema does not allow, above the value itself. */
