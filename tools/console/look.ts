@@ -96,6 +96,17 @@ export async function fill(
     await admin.createTopics(some, { timeoutMs: 120_000 });
   }
   await using producer = new Producer({ bootstrapServers });
+  await sendOrders(producer, records);
+  const close = await odd(bootstrapServers, admin, producer);
+  for (let n = 0; n < groups; n += 1) {
+    const places = [0, 1, 2].map((partition) => ({ topic: 'orders', partition, offset: n * 10 }));
+    await admin.alterGroupOffsets(`group-${n}`, places);
+  }
+  return close;
+}
+
+/** So many orders, of which one in 250,000 has a needle. */
+export async function sendOrders(producer: Producer, records: number): Promise<void> {
   for (let done = 0; done < records; done += RECORDS_AT_ONCE) {
     await producer.sendBatch(
       Array.from({ length: RECORDS_AT_ONCE }, (_, n) => ({
@@ -105,12 +116,6 @@ export async function fill(
       })),
     );
   }
-  const close = await odd(bootstrapServers, admin, producer);
-  for (let n = 0; n < groups; n += 1) {
-    const places = [0, 1, 2].map((partition) => ({ topic: 'orders', partition, offset: n * 10 }));
-    await admin.alterGroupOffsets(`group-${n}`, places);
-  }
-  return close;
 }
 
 /** What is not as one would have it: long names, values of every kind, a dead letter, a transaction that is open. */

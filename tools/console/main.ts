@@ -15,7 +15,10 @@ import { askConsole } from '../../apps/console/src/testing/ask-console.ts';
 import { KAFKA_3, KAFKA_4, startApacheKafka } from '../kafka/index.ts';
 import { root } from '../source/index.ts';
 import { browse } from './browse.ts';
+import { large } from './large.ts';
 import { look } from './look.ts';
+import { memory } from './memory.ts';
+import { search } from './search.ts';
 import { speed } from './speed.ts';
 import { tails } from './tails.ts';
 
@@ -261,13 +264,19 @@ if (verb === 'kafka') {
   }
 } else if (verb === 'look') {
   await look(versions);
+} else if (verb === 'large') {
+  await large(versions);
+} else if (verb === 'memory') {
+  await memory(versions);
+} else if (verb === 'search') {
+  await search(versions);
 } else if (verb === 'speed') {
   await speed(versions);
 } else if (verb === 'tails') {
   await tails(versions);
 } else {
   console.error(
-    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts test [VERSION]... [--only FILE]\n       node tools/console/main.ts look [FOLDER]\n       node tools/console/main.ts speed\n       node tools/console/main.ts tails',
+    'usage: node tools/console/main.ts kafka [VERSION]...\n       node tools/console/main.ts browse [VERSION]...\n       node tools/console/main.ts test [VERSION]... [--only FILE]\n       node tools/console/main.ts look [FOLDER]\n       node tools/console/main.ts large\n       node tools/console/main.ts memory\n       node tools/console/main.ts search\n       node tools/console/main.ts speed\n       node tools/console/main.ts tails',
   );
   process.exitCode = 2;
 }

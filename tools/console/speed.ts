@@ -3,21 +3,19 @@
  * 10,000 topics: from his click to the list of them, from his key to what he searches among them, and from his click to the first message.
  * Each is taken from the browser's own event to the frame in which it stands there.
  */
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startCluster } from '@millrace/testing';
 import type { Page } from 'playwright-core';
-import { root } from '../source/index.ts';
 import { openBrowser } from './browser.ts';
 import { fill, timed } from './look.ts';
-import { startConsole } from './tails.ts';
+import { PROGRAM, startConsole } from './programs.ts';
 
 const OPTIONS = {
   topics: { type: 'string', default: '10000' },
   records: { type: 'string', default: '100000' },
   groups: { type: 'string', default: '100' },
   rounds: { type: 'string', default: '7' },
-  program: { type: 'string', default: join(root, 'apps/cli/src/main.ts') },
+  program: { type: 'string', default: PROGRAM },
 } as const;
 
 /** Longer than the server gives the same look to everybody: each round has the cluster asked anew. */
