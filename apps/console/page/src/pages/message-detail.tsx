@@ -1,9 +1,10 @@
-import { type ReactNode, useState } from 'react';
+import { memo, type ReactNode, useMemo, useState } from 'react';
 import type { Message, MessageBatch, Shown } from '../../../src/api/contract.ts';
 import { pathPart } from '../../../src/api/names.ts';
 import { call, textAt } from '../lib/api.ts';
 import { deadLetterOf } from '../lib/dead-letters.ts';
 import { bytes, localTime, number, utcTime } from '../lib/format.ts';
+import { partsOf } from '../lib/pieces.ts';
 import { prettyJson } from '../lib/pretty.ts';
 import { useApi, useMay, useMaySome } from '../lib/queries.ts';
 import { useWords } from '../lib/settings.ts';
@@ -168,7 +169,7 @@ function Content({ cluster, topic, message }: Place & { message: Message }): Rea
 function Part({ title, shown, href }: { title: string; shown: Shown; href: string }): ReactNode {
   const say = useWords();
   const [error, setError] = useState<Error>();
-  const text = pretty(shown);
+  const text = useMemo(() => pretty(shown), [shown]);
   const onCopy = (): void => {
     setError(undefined);
     copied(shown, text, href).catch(setError);
@@ -196,11 +197,28 @@ function Part({ title, shown, href }: { title: string; shown: Shown; href: strin
       </h3>
       {error !== undefined && <Problem error={error} />}
       {shown.faults !== undefined && <Faults schema={shown.schema} faults={shown.faults} />}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      {shown.bytes > 0 && <pre tabIndex={0}>{visible(text)}</pre>}
+      {shown.bytes > 0 && <Text text={text} />}
     </>
   );
 }
+
+/** A text of up to 1 MiB: a browser lays out the parts that are seen, and nothing of it anew when something beside it changes. */
+const Text = memo(function Text({ text }: { text: string }): ReactNode {
+  const [first, ...rest] = partsOf(visible(text));
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <pre tabIndex={0}>
+      {rest.length === 0
+        ? first
+        : [first, ...rest].map((part, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a text never change their places
+            <span key={index} className="part">
+              {part}
+            </span>
+          ))}
+    </pre>
+  );
+});
 
 /** To the clipboard, which browsers give to secure pages alone. Of a text that is cut here the server has the rest, which goes by as bytes: a string of 10 MB would hold up the page. */
 function copied({ shape, isCut }: Shown, text: string, href: string): Promise<void> {
