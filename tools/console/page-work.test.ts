@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../../apps/console/src/clusters/cluster.ts';
 import { readRecord } from '../../apps/console/src/messages/read.ts';
 import { DETAIL_BYTES_MAX } from '../../apps/console/src/messages/shown.ts';
-import { isElsewhere, openTriedCluster, type TriedCluster } from '../../apps/console/src/testing/tried-cluster.ts';
+import { isElsewhere, openTriedCluster, type TriedCluster } from '../../apps/console/src/testing/test-cluster.ts';
 import { has } from '../needs/index.ts';
 import { KeptPages, openBrowser, STILL } from './browser.ts';
 import { FAULTLESS, Faults } from './faults.ts';

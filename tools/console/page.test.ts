@@ -6,7 +6,7 @@ import { Producer } from '@millrace/producer';
 import { startCluster, type TestCluster } from '@millrace/testing';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { isElsewhere, openTriedCluster, type TriedCluster } from '../../apps/console/src/testing/tried-cluster.ts';
+import { isElsewhere, openTriedCluster, type TriedCluster } from '../../apps/console/src/testing/test-cluster.ts';
 import { has } from '../needs/index.ts';
 import { KeptPages, type Look, openBrowser } from './browser.ts';
 import { FAULTLESS, Faults } from './faults.ts';

@@ -8,7 +8,7 @@ import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, CHANGE_HEADER, type MessagePage, type ResetRow, type Route } from './api/contract.ts';
 import { type Console, type ConsoleOptions, createConsole } from './index.ts';
-import { openTriedBroker, type TriedCluster } from './testing/tried-cluster.ts';
+import { openTriedBroker, type TriedCluster } from './testing/test-cluster.ts';
 
 let broker: TriedCluster<TestBroker>;
 let console: Console;

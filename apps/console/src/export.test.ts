@@ -9,7 +9,7 @@ import { Cluster } from './clusters/cluster.ts';
 import { type Console, createConsole } from './index.ts';
 import { exportMessages } from './messages/export.ts';
 import { readTurns } from './messages/turns.ts';
-import { isElsewhere, openTriedBroker, type TriedCluster } from './testing/tried-cluster.ts';
+import { isElsewhere, openTriedBroker, type TriedCluster } from './testing/test-cluster.ts';
 
 const ORDERS = 3000;
 /** More than what lies between server and reader takes. */

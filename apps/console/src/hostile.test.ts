@@ -11,7 +11,7 @@ import { Cluster } from './clusters/cluster.ts';
 import { changeConfigs } from './clusters/configs.ts';
 import { buildApp } from './server/app.ts';
 import { Guard } from './server/guard.ts';
-import { openTriedBroker, type TriedCluster } from './testing/tried-cluster.ts';
+import { openTriedBroker, type TriedCluster } from './testing/test-cluster.ts';
 
 /** Whoever looks within the same moment is given the same look. */
 const LOOK = { timeout: 20_000 };

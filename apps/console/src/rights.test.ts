@@ -13,7 +13,7 @@ import {
   type Session,
 } from './api/contract.ts';
 import { type Console, createConsole } from './index.ts';
-import { openTriedBroker, type TriedCluster } from './testing/tried-cluster.ts';
+import { openTriedBroker, type TriedCluster } from './testing/test-cluster.ts';
 
 const users = [
   {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Message } from '../api/contract.ts';
 import { type Console, createConsole } from '../index.ts';
 import { askConsole } from '../testing/ask-console.ts';
-import { openTriedBroker, type TriedCluster } from '../testing/tried-cluster.ts';
+import { openTriedBroker, type TriedCluster } from '../testing/test-cluster.ts';
 
 describe('the batch of a message', () => {
   let broker: TriedCluster<TestBroker>;

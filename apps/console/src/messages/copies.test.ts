@@ -6,7 +6,7 @@ import type { Input } from '../api/contract.ts';
 import { Cluster } from '../clusters/cluster.ts';
 import { type Console, createConsole } from '../index.ts';
 import { askConsole } from '../testing/ask-console.ts';
-import { openTriedBroker, type TriedCluster } from '../testing/tried-cluster.ts';
+import { openTriedBroker, type TriedCluster } from '../testing/test-cluster.ts';
 import { readRecord } from './read.ts';
 
 const COPY = 'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy';

@@ -3,7 +3,7 @@ import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Message, MessageMark, ReadPlan, ReadProgress } from '../api/contract.ts';
 import { Cluster } from '../clusters/cluster.ts';
-import { openTriedBroker, type TriedCluster } from '../testing/tried-cluster.ts';
+import { openTriedBroker, type TriedCluster } from '../testing/test-cluster.ts';
 import { type ReadListener, readMessages, tailMessages } from './read.ts';
 import { readTurns } from './turns.ts';
 

@@ -4,11 +4,11 @@ import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Message, TailGap } from '../api/contract.ts';
 import { Cluster } from '../clusters/cluster.ts';
+import { openTriedBroker, type TriedCluster } from '../testing/test-cluster.ts';
 import { tailMessages } from './read.ts';
 import { RESUMED_RECORDS_MAX, TailPlaces, tailBeginning } from './tail-places.ts';
 import { tailsOf } from './tails.ts';
 import { readTurns } from './turns.ts';
-import { openTriedBroker, type TriedCluster } from '../testing/tried-cluster.ts';
 
 const RECORDS = 600;
 
