@@ -382,7 +382,7 @@ function planReplication(dice: Dice, brokers: number): Record<string, string> {
     'min.insync.replicas': dice.chance(80) ? '2' : '1',
     'leader.imbalance.check.interval.seconds': '1',
     'auto.leader.rebalance.enable': String(dice.chance(70)),
-    'controlled.shutdown.max.retries': '1',
+    'controlled.shutdown.max.retries': '2',
     'replica.lag.time.max.ms': String(dice.pick([300, 1000, 3000])),
     'replica.fetch.wait.max.ms': String(dice.pick([20, 100, 500])),
     'replica.fetch.backoff.ms': String(dice.pick([20, 100, 1000])),
