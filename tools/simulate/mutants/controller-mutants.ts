@@ -176,7 +176,7 @@ const forgetsWhatIsHurt: Build = {
   rule: 'unavailable',
   faults: ['scribble', 'kill'],
   brokers: BROKERS,
-  seed: 12,
+  seed: 73,
   store: (store) => {
     const hurt = new Set<string>();
     return new WrappedStore(store, {
