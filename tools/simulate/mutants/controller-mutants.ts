@@ -1,6 +1,7 @@
 import type { NodeContent, Operation } from '@millrace/metadata';
 import type { Build } from '../build.ts';
 import type { Dice } from '../world/dice.ts';
+import type { SimulatedClock } from '../world/simulated-clock.ts';
 import { WrappedStore } from './store-wrapper.ts';
 
 /** A mutant of the controller needs brokers that it can rule. */
@@ -10,6 +11,7 @@ const BROKERS = 3;
 const BAD_PERCENT = 20;
 
 const STATE_PATH = /^\/brokers\/topics\/[^/]+\/partitions\/\d+\/state$/;
+const BROKER_IDS = '/brokers/ids/';
 const CONTROLLER_EPOCH_PATH = '/controller_epoch';
 
 type SetOperation = Extract<Operation, { type: 'set' }>;
@@ -20,6 +22,8 @@ interface WrittenState {
   readonly leader_epoch: number;
   readonly isr: readonly number[];
 }
+
+const registrations = new WeakMap<SimulatedClock, Map<string, NodeContent>>();
 
 const keepsEpochs: Build = {
   name: 'keeps-epochs',
@@ -67,6 +71,37 @@ const leavesLeaderless: Build = {
       const isChanged = before !== undefined && before !== state.leader;
       leaders.set(path, isChanged ? -1 : state.leader);
       return isChanged ? { ...state, leader: -1 } : state;
+    });
+  },
+};
+
+const awaitsReturns: Build = {
+  name: 'awaits-returns',
+  what: 'a controller hears that a broker has been away when it is back, and elects nobody in its place before',
+  rule: 'leaderless',
+  faults: ['kill'],
+  brokers: BROKERS,
+  seed: 6,
+  store: (store, { clock }) => {
+    const registered = registrationsIn(clock);
+    return new WrappedStore(store, {
+      // What was registered of a broker that is gone is still read until it registers anew.
+      async get(path, read) {
+        const known = registered.get(path);
+        try {
+          const content = await read();
+          if (path.startsWith(BROKER_IDS)) registered.set(path, content);
+          return content;
+        } catch (error) {
+          if (known === undefined) throw error;
+          return known;
+        }
+      },
+      async children(path, read) {
+        const names = await read();
+        const all = [...registered.keys()].map((each) => each.slice(BROKER_IDS.length));
+        return `${path}/` === BROKER_IDS && all.length === BROKERS ? all : names;
+      },
     });
   },
 };
@@ -206,6 +241,7 @@ export const controllerMutants: readonly Build[] = [
   lowersEpochs,
   prefersOutsiders,
   leavesLeaderless,
+  awaitsReturns,
   writesUnguarded,
   overwritesStates,
   keepsControllerEpoch,
@@ -217,6 +253,13 @@ export const controllerMutants: readonly Build[] = [
   admitsStrangers,
   forgetsWhatIsHurt,
 ];
+
+/** How each broker of a world was registered last, which all of them know. */
+function registrationsIn(clock: SimulatedClock): Map<string, NodeContent> {
+  const registered = registrations.get(clock) ?? new Map<string, NodeContent>();
+  registrations.set(clock, registered);
+  return registered;
+}
 
 function ledByOutsider(state: WrittenState, dice: Dice): WrittenState {
   const outsider = [1, 2, BROKERS].find((id) => !state.isr.includes(id));

@@ -15,6 +15,8 @@ export interface StoreHooks {
   multi?(operations: readonly Operation[], write: WriteOperations): Promise<readonly OperationResult[]>;
   /** What is read in place of a node. */
   get?(path: string, read: () => Promise<NodeContent>): Promise<NodeContent>;
+  /** What is read in place of the names of a node's children. */
+  children?(path: string, read: () => Promise<readonly string[]>): Promise<readonly string[]>;
   /** Whether the broker hears of a state of its session. */
   hears?(state: SessionState): boolean;
   /** Whether a watch tells the broker of a change of a node. */
@@ -35,6 +37,11 @@ export class WrappedStore extends ForwardingStore {
   override get(path: string, options?: ReadOptions): Promise<NodeContent> {
     const read = (): Promise<NodeContent> => super.get(path, options);
     return this.#hooks.get?.(path, read) ?? read();
+  }
+
+  override children(path: string, options?: ReadOptions): Promise<readonly string[]> {
+    const read = (): Promise<readonly string[]> => super.children(path, options);
+    return this.#hooks.children?.(path, read) ?? read();
   }
 
   override multi(operations: readonly Operation[]): Promise<readonly OperationResult[]> {
