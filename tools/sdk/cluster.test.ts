@@ -1,4 +1,5 @@
 /** The SDKs on a cluster whose brokers come, go, and change their parts. */
+import { Admin } from '@millrace/admin';
 import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { startCluster, type TestCluster } from '@millrace/testing';
@@ -66,16 +67,55 @@ describe.runIf(!isElsewhere)('the SDKs on a cluster', () => {
 
   it('follow leaders and the controller wherever these are moved', { timeout: 60_000 }, async () => {
     cluster = await startCluster({ topics: ['t'] });
-    const leaders: number[] = [];
+    await using admin = new Admin({ bootstrapServers: cluster.bootstrapServers, ...FAST });
     const sent = await sendWhile('t', 30, async (index) => {
       if (index % 10 !== 5) return;
-      const from = await cluster.leaderOf('t');
-      await cluster.moveLeader('t', 0, (from % 3) + 1);
-      await cluster.moveController();
-      leaders.push(await cluster.leaderOf('t'));
+      const to = ((await cluster.leaderOf('t')) % 3) + 1;
+      await cluster.moveLeader('t', 0, to);
+      expect(await cluster.leaderOf('t')).toBe(to);
+      const former = cluster.controllerId;
+      // Where its office alone is taken from it, it is the first to hear of that, and wins again.
+      await cluster.expireSession(former);
+      await expect.poll(() => cluster.controllerId).not.toBe(former);
+      // Only the controller makes topics.
+      await admin.createTopics([{ topic: `made-${index}` }]);
+      await expect.poll(async () => (await admin.describeCluster()).controllerId).toBe(cluster.controllerId);
     });
-    expect(new Set(leaders).size).toBe(3);
     expect(await readAll('t', 30)).toEqual(sent);
+  });
+
+  it('go on by those that they have learnt of when the only broker that they knew is dead', {
+    timeout: 60_000,
+  }, async () => {
+    cluster = await startCluster({ topics: [{ topic: 't', partitions: 3 }] });
+    const known = cluster.controllerId;
+    const bootstrapServers = cluster.bootstrapServers.split(',')[known - 1]!;
+    await using producer = new Producer({ bootstrapServers, ...FAST });
+    await using admin = new Admin({ bootstrapServers, ...FAST });
+    await using consumer = new Consumer({ bootstrapServers, groupId: 'g', autoOffsetReset: 'earliest', ...FAST });
+    consumer.subscribe(['t']);
+    const sendTo = (value: string): Promise<unknown> =>
+      Promise.all([0, 1, 2].map((partition) => producer.send({ topic: 't', partition, value })));
+    const records = consumer[Symbol.asyncIterator]();
+    const read: string[] = [];
+    const readUntil = async (count: number): Promise<void> => {
+      while (read.length < count) {
+        const next = await records.next();
+        if (next.done !== true) read.push(`${next.value.partition} ${next.value.value}`);
+      }
+    };
+    expect((await admin.describeCluster()).controllerId).toBe(known);
+    await sendTo('a');
+    await readUntil(3);
+    await cluster.kill(known);
+    await sendTo('b');
+    await readUntil(6);
+    await records.return?.();
+    expect(read.toSorted()).toEqual(['0 a', '0 b', '1 a', '1 b', '2 a', '2 b']);
+    await admin.createTopics([{ topic: 'made', replicationFactor: 2 }]);
+    const { controllerId, brokers } = await admin.describeCluster();
+    expect(controllerId).toBe(cluster.controllerId);
+    expect(brokers.map(({ nodeId }) => nodeId)).toEqual(cluster.brokerIds.filter((id) => id !== known));
   });
 
   it('go on when a broker falls silent or is cut off from the others', { timeout: 60_000 }, async () => {

@@ -278,7 +278,8 @@ describe('KafkaClient routing', () => {
     const beat = { groupId: 'g', generationId: 1, memberId: 'm' };
     await client.sendToCoordinator('group', 'g', Heartbeat, beat);
     await client.sendToCoordinator('group', 'g', Heartbeat, beat);
-    const seen = cluster.seen().map((one) => one.replace(/^FindCoordinator@\d/, 'Find'));
+    const asked = cluster.seen().filter((one) => !one.startsWith('Metadata'));
+    const seen = asked.map((one) => one.replace(/^FindCoordinator@\d/, 'Find'));
     expect(seen).toEqual(['Find', 'Heartbeat@1', 'Find', 'Heartbeat@2', 'Heartbeat@2']);
   });
 
@@ -326,6 +327,16 @@ describe('KafkaClient routing', () => {
     const asked = cluster.seen().filter((seen) => seen.startsWith('Find'));
     expect(asked[0]).toBe(`FindCoordinator@${silent}`);
     expect(asked[1]).not.toBe(`FindCoordinator@${silent}`);
+  });
+
+  it('learns of the other brokers with the first answer, whatever was asked, and asks for them once', async () => {
+    cluster.on(Heartbeat, () => ({ errorCode: 0 }));
+    const client = newClient();
+    const beat = { groupId: 'g', generationId: 1, memberId: 'm' };
+    await client.sendToAnyBroker(Heartbeat, beat);
+    await until(() => client.brokers.size === 3);
+    await client.sendToAnyBroker(Heartbeat, beat);
+    expect(cluster.seen().map((one) => one.replace(/@\d/, ''))).toEqual(['Heartbeat', 'Metadata', 'Heartbeat']);
   });
 
   it('asks for metadata in haste beside a request that waits, and otherwise behind it', async () => {

@@ -316,7 +316,12 @@ export class KafkaClient implements AsyncDisposable {
     options: RoutedSendOptions<Res> = {},
   ): Promise<Res> {
     const route = toAnyBroker(this.#routes, options.lane ?? MAIN_LANE);
-    return this.#send(api.name, route, api, body, options, TIME_FOR_BROKERS);
+    const answer = this.#send(api.name, route, api, body, options, TIME_FOR_BROKERS);
+    answer.then(
+      () => this.#learnBrokers(),
+      () => undefined,
+    );
+    return answer;
   }
 
   /** Sends to the controller, and to the new one when it has moved. */
@@ -407,6 +412,12 @@ export class KafkaClient implements AsyncDisposable {
         throw error;
       }
     });
+  }
+
+  /** Whoever has only ever asked any broker knows no other than those that it began with, and none once these are gone. */
+  #learnBrokers(): void {
+    if (this.#cache.brokers.size > 0 || this.#stop.signal.aborted) return;
+    this.#refresher.refresh([], false).catch(() => undefined);
   }
 
   /** One attempt to learn of topics; throws the error of one that the cluster does not tell of. */
