@@ -282,8 +282,9 @@ async function getsOnWithoutOne(world: World): Promise<void> {
   for (const machine of others) machine.replaceFailedFolders();
   const limitMs = clock.monotonic() + LEADERS_MS;
   const isLed = await clock.run(() => serve() && world.notLed() === undefined, limitMs);
-  if (!isLed)
-    { return tell(null, `${away} nobody leads within ${LEADERS_MS} ms: ${world.notLed() ?? 'others do not serve'}`); }
+  if (!isLed) {
+    return tell(null, `${away} nobody leads within ${LEADERS_MS} ms: ${world.notLed() ?? 'others do not serve'}`);
+  }
   for (const partition of world.partitions) {
     let refusal: string | undefined = 'nobody was asked';
     while (refusal !== undefined && canTakeRecords(world, partition) && clock.monotonic() < limitMs) {
