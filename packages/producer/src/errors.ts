@@ -147,13 +147,15 @@ export function batchFailed(batch: FailedBatch, cause: unknown): ProducerError {
   );
 }
 
+const TRIED = ['it was never sent', 'it was sent once', 'it was sent twice'];
+
 /** @param lastError why it was not acknowledged before, where that is known */
 export function deliveryTimeout(batch: FailedBatch, timeoutMs: number, lastError: Error | undefined): ProducerError {
-  const tried = batch.attempts === 0 ? 'it was never sent' : `it was sent ${batch.attempts} times`;
+  const tried = TRIED[batch.attempts] ?? `it was sent ${batch.attempts} times`;
   const why = lastError === undefined ? '' : `; the last error: ${lastError.message}`;
   return new ProducerError(
     'PRODUCER_DELIVERY_TIMED_OUT',
-    `${batch.recordCount} records for partition ${batch.partition} of topic '${batch.topic}' were not acknowledged within ${timeoutMs} ms (deliveryTimeoutMs); ${tried}${why}`,
+    `${counted(batch.recordCount)} for partition ${batch.partition} of topic '${batch.topic}' ${batch.recordCount === 1 ? 'was' : 'were'} not acknowledged within ${timeoutMs} ms (deliveryTimeoutMs); ${tried}${why}`,
     { cause: lastError },
   );
 }

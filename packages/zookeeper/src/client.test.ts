@@ -150,6 +150,18 @@ describe('an ensemble', () => {
     expect(scene.notices.length).toBeLessThan(5);
   });
 
+  it('that is back is told of once, with how long it was away, by whoever has told that it was not there', async () => {
+    const scene = await Scene.open();
+    for (const each of SERVERS) scene.network.stop(each);
+    await scene.pass(2000);
+    for (const each of SERVERS) scene.network.lead(each, scene.server);
+    await scene.pass(2000);
+    const back = scene.notices.filter((notice) =>
+      /^The connection to ZooKeeper is there again, after \d+ ms$/.test(notice),
+    );
+    expect([scene.store.sessionState, back.length, scene.notices.at(-1)]).toEqual(['connected', 1, back[0]]);
+  });
+
   it('is reached past a server that takes connections and says nothing', async () => {
     const scene = new Scene(SERVERS);
     for (const each of SERVERS.slice(1)) scene.network.lead(each, 'silent');

@@ -110,6 +110,8 @@ export class ZooKeeperClient {
   #hasAnswered = false;
   #next = 0;
   #failures = 0;
+  /** When it was told first that there is no connection, and not since that there is one. */
+  #toldLostAtMs: number | undefined;
   #lastError: Error | undefined;
   #timer: Timer | undefined;
   #heardAtMs = 0;
@@ -317,6 +319,15 @@ export class ZooKeeperClient {
     this.#setWatchesAgain();
     this.#enter('connected');
     this.#sendQueued();
+    this.#tellBack();
+  }
+
+  /** Whoever was told that a connection is lost must not have to guess whether it still is. */
+  #tellBack(): void {
+    if (this.#toldLostAtMs === undefined) return;
+    const tookMs = Math.round(this.#options.clock.monotonic() - this.#toldLostAtMs);
+    this.#toldLostAtMs = undefined;
+    this.#options.onNotice(`The connection to ${this.keeper} is there again, after ${tookMs} ms`);
   }
 
   /** The server's challenge is answered; what it says then is that it is content. */
@@ -378,6 +389,7 @@ export class ZooKeeperClient {
         ? `The connection to ${this.keeper} is lost`
         : `No connection to ${this.keeper} can be made; it is tried again`;
       this.#options.onNotice(`${what}: ${error.message}`, error);
+      this.#toldLostAtMs ??= this.#options.clock.monotonic();
     }
     this.#giveUpUnderWay();
     if (wasConnected) this.#enter('disconnected');

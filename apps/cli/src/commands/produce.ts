@@ -64,7 +64,7 @@ export async function produce(context: CommandContext, topic: string, options: P
   const { Producer } = await import('@millrace/producer');
   using _news = tellConnectionNews(context.out);
   const clientOptions = await context.clientOptions();
-  let lost: Error | undefined;
+  const losses: Losses = { first: undefined, records: 0, unknown: 0 };
   const producer = new Producer({
     ...clientOptions,
     acks: options.acks ?? 'all',
@@ -75,7 +75,9 @@ export async function produce(context: CommandContext, topic: string, options: P
     blockMsMax: clientOptions.apiTimeoutMs ?? 0,
     deliveryTimeoutMs: clientOptions.apiTimeoutMs ?? 0,
     onDeliveryError: (error) => {
-      lost ??= error;
+      losses.first ??= error;
+      losses.records += 1;
+      if (isUnknown(error)) losses.unknown += 1;
       source.destroy();
     },
   });
@@ -87,7 +89,7 @@ export async function produce(context: CommandContext, topic: string, options: P
     totalBytes,
     topic,
     read,
-    lostError: () => lost,
+    losses,
   });
 }
 
@@ -111,7 +113,15 @@ interface Sending {
   readonly name: string;
   readonly topic: string;
   readonly read: RecordReader;
-  readonly lostError: () => Error | undefined;
+  readonly losses: Readonly<Losses>;
+}
+
+/** Records that were not acknowledged. */
+interface Losses {
+  first: Error | undefined;
+  records: number;
+  /** Those of them that may be there all the same. */
+  unknown: number;
 }
 
 async function sendAll(context: CommandContext, sending: Sending): Promise<void> {
@@ -133,7 +143,7 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
     await sendLines(sending, tally);
   } catch (error) {
     // Whoever stopped the reading knows why; only the other reasons are news.
-    if (!interrupted && sending.lostError() === undefined) inputFault = error;
+    if (!interrupted && sending.losses.first === undefined) inputFault = error;
   } finally {
     await producer.flush();
     clearTimeout(patience);
@@ -141,15 +151,15 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
     offInterrupt();
   }
   const durationMs = performance.now() - tally.startedAt;
-  const { recordsAcknowledged, recordsFailed } = producer.metrics();
-  const lost = sending.lostError();
+  const { recordsAcknowledged } = producer.metrics();
+  const { losses } = sending;
   try {
-    if (!interrupted && inputFault === undefined && lost === undefined) await sending.transaction?.commit();
+    if (!interrupted && inputFault === undefined && losses.first === undefined) await sending.transaction?.commit();
     else await sending.transaction?.abort();
   } finally {
     await producer.close();
   }
-  if (lost !== undefined) throw lostRecords(lost, topic, recordsAcknowledged, recordsFailed, tally.records);
+  if (losses.first !== undefined) throw lostRecords(losses, topic, recordsAcknowledged, tally.records);
   if (context.out.json) {
     await context.out.result(
       { topic, records: tally.records, bytes: tally.bytes, durationMs: Math.round(durationMs) },
@@ -162,7 +172,7 @@ async function sendAll(context: CommandContext, sending: Sending): Promise<void>
   if (interrupted) context.exitCode = ExitCode.INTERRUPTED;
 }
 
-async function sendLines({ producer, source, topic, read, lostError }: Sending, tally: Tally): Promise<void> {
+async function sendLines({ producer, source, topic, read, losses }: Sending, tally: Tally): Promise<void> {
   let lineNumber = 0;
   for await (const lines of readLines(source)) {
     for (const line of lines) {
@@ -171,7 +181,7 @@ async function sendLines({ producer, source, topic, read, lostError }: Sending, 
       tally.records += 1;
       tally.bytes += sizeOf(record);
       if (!producer.enqueue({ topic, ...record })) await producer.ready();
-      if (lostError() !== undefined) return;
+      if (losses.first !== undefined) return;
     }
   }
 }
@@ -214,13 +224,18 @@ function stillWaiting(producer: Producer): string {
   return `Stopping: waiting until what becomes of ${left} is known, for as long as --timeout says; Ctrl-C again ends at once`;
 }
 
-function lostRecords(cause: Error, topic: string, acknowledged: number, failed: number, read: number): CliError {
-  const why = capitalized(withoutAdvice(cause.message));
-  const count = `${formatCount(Math.max(failed, 1))} of ${counted(read, 'record')}`;
-  const outcome = isUnknown(cause)
-    ? `it is not known whether ${count} got into topic "${topic}"`
-    : `${count} did not get into topic "${topic}"`;
-  return failure(`${why}; ${outcome}, ${formatCount(acknowledged)} did`, hintFor(cause), cause);
+/** Whoever sends the rest again must know of how many it is not known whether they are there. */
+function lostRecords(losses: Losses, topic: string, acknowledged: number, read: number): CliError {
+  const { first, records, unknown } = losses;
+  const cause = first!;
+  const of = (count: number): string => `${formatCount(count)} of ${counted(read, 'record')}`;
+  const sure = records - unknown;
+  const outcomes = [
+    ...(sure > 0 ? [`${of(sure)} did not get into topic "${topic}"`] : []),
+    ...(unknown > 0 ? [`it is not known whether ${of(unknown)} got into topic "${topic}"`] : []),
+    `${formatCount(acknowledged)} did`,
+  ];
+  return failure(`${capitalized(withoutAdvice(cause.message))}; ${outcomes.join(', ')}`, hintFor(cause), cause);
 }
 
 /** What was sent and not answered may be there all the same: who sends it again may write it twice. */
