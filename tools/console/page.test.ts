@@ -207,6 +207,13 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     expect(await page.title()).not.toBe('ran');
   });
 
+  it('opens a message wherever its row is clicked', async () => {
+    const page = await open('/local/topics/hostile');
+    await page.locator('table.messages tbody tr').first().locator('td').last().click();
+    await page.waitForSelector('dialog pre');
+    expect(page.url()).toMatch(/[?&]m=0-\d/);
+  });
+
   it('makes a topic, sends a message to it and deletes it by its name, and the cluster knows', async () => {
     const page = await open('/local/topics');
     await page.getByRole('button', { name: 'New topic' }).click();

@@ -358,8 +358,13 @@ function List(props: {
 function Row({ message, onOpen }: { message: Message; onOpen: (message: Message) => void }): ReactNode {
   const { partition, offset, timestamp, transaction } = message;
   return (
-    // What was aborted no reader counts: it is there, and is not to be taken for what is.
-    <tr className={transaction === 'aborted' ? 'aborted' : undefined}>
+    // What was aborted no reader counts: it is there, and is not to be taken for what is. A keyboard has the button of the offset.
+    <tr
+      className={transaction === 'aborted' ? 'aborted' : undefined}
+      onClick={({ target }) => {
+        if (isOfTheRow(target)) onOpen(message);
+      }}
+    >
       <td>
         <Instant ms={timestamp} />
       </td>
@@ -384,6 +389,12 @@ function Row({ message, onOpen }: { message: Message; onOpen: (message: Message)
       </td>
     </tr>
   );
+}
+
+/** Whether a click is one on the row: not on what has one of its own, and not the end of choosing a part of a text. */
+function isOfTheRow(target: EventTarget): boolean {
+  const isOfAnother = target instanceof Element && target.closest('a, button, summary') !== null;
+  return !isOfAnother && (window.getSelection()?.isCollapsed ?? true);
 }
 
 /** What became of its transaction, where that is not what one expects. */
