@@ -38,7 +38,8 @@ export class KeptPages {
   }
 
   async open(address: string, { theme = 'light', width = 1280, locale = 'en-US' }: Look = {}): Promise<Page> {
-    const page = this.#pages.get(locale) ?? (await this.#make(locale));
+    const kept = this.#pages.get(locale);
+    const page = kept === undefined || kept.isClosed() ? await this.#make(locale) : kept;
     await page.setViewportSize({ width, height: HEIGHT });
     await page.emulateMedia({ colorScheme: theme });
     await page.goto(address);
@@ -48,7 +49,8 @@ export class KeptPages {
   /** Ends what goes on in them, and leaves nothing of it to the next. */
   async clear(): Promise<void> {
     for (const page of this.#pages.values()) {
-      if (page.url() === 'about:blank') continue;
+      // A test may have closed its own; the next one is given another.
+      if (page.isClosed() || page.url() === 'about:blank') continue;
       await page.unrouteAll({ behavior: 'ignoreErrors' });
       // What a browser shows where an address does not answer has no storage.
       await page.evaluate('localStorage.clear(), sessionStorage.clear()').catch(() => undefined);

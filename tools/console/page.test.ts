@@ -315,7 +315,6 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
     await consumer.close();
     await reading.catch(() => undefined);
     await admin.deleteGroups(['moving']);
-    await page.context().close();
   });
 
   it('moves offsets only where it was shown that they would go', async () => {
