@@ -7,9 +7,10 @@ import { equal, ok } from 'node:assert/strict';
 import { parseArgs } from 'node:util';
 import { Admin } from '@millrace/admin';
 import { Producer } from '@millrace/producer';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { Cluster } from '../../apps/console/src/clusters/cluster.ts';
 import { readRecord } from '../../apps/console/src/messages/read.ts';
+import { openBrowser } from './browser.ts';
 import { PROGRAM, spreadOf, startBrokerProgram } from './programs.ts';
 
 const OPTIONS = {
@@ -212,7 +213,7 @@ export async function large(args: string[]): Promise<void> {
     cluster = new Cluster('checked', { bootstrapServers });
     // In a checkout the page is built when it is first asked for.
     await (await fetch(origin)).text();
-    await using browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+    await using browser = await openBrowser();
     const taken: Held[][] = [];
     for (const topic of topics) {
       const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 844 } });

@@ -75,9 +75,7 @@ export async function produce(context: CommandContext, topic: string, options: P
     blockMsMax: clientOptions.apiTimeoutMs ?? 0,
     deliveryTimeoutMs: clientOptions.apiTimeoutMs ?? 0,
     onDeliveryError: (error) => {
-      losses.first ??= error;
-      losses.records += 1;
-      if (isUnknown(error)) losses.unknown += 1;
+      noteLoss(losses, error);
       source.destroy();
     },
   });
@@ -117,7 +115,7 @@ interface Sending {
 }
 
 /** Records that were not acknowledged. */
-interface Losses {
+export interface Losses {
   first: Error | undefined;
   records: number;
   /** Those of them that may be there all the same. */
@@ -224,8 +222,15 @@ function stillWaiting(producer: Producer): string {
   return `Stopping: waiting until what becomes of ${left} is known, for as long as --timeout says; Ctrl-C again ends at once`;
 }
 
+/** Called for every record that is lost, with what became of it. */
+export function noteLoss(losses: Losses, error: Error): void {
+  losses.first ??= error;
+  losses.records += 1;
+  if (isUnknown(error)) losses.unknown += 1;
+}
+
 /** Whoever sends the rest again must know of how many it is not known whether they are there. */
-function lostRecords(losses: Losses, topic: string, acknowledged: number, read: number): CliError {
+export function lostRecords(losses: Losses, topic: string, acknowledged: number, read: number): CliError {
   const { first, records, unknown } = losses;
   const cause = first!;
   const of = (count: number): string => `${formatCount(count)} of ${counted(read, 'record')}`;
@@ -238,9 +243,12 @@ function lostRecords(losses: Losses, topic: string, acknowledged: number, read: 
   return failure(`${capitalized(withoutAdvice(cause.message))}; ${outcomes.join(', ')}`, hintFor(cause), cause);
 }
 
+/** Of a batch that was given up before its turn, and of a record that never came into one. */
+const NEVER_SENT = /\bit was never sent\b|\bwas not sent within\b/;
+
 /** What was sent and not answered may be there all the same: who sends it again may write it twice. */
 function isUnknown(cause: Error): boolean {
-  return (cause as { code?: unknown }).code === 'PRODUCER_DELIVERY_TIMED_OUT' && !/\bnever sent\b/.test(cause.message);
+  return (cause as { code?: unknown }).code === 'PRODUCER_DELIVERY_TIMED_OUT' && !NEVER_SENT.test(cause.message);
 }
 
 function hintFor(cause: Error): string | undefined {

@@ -20,7 +20,6 @@ const INT_MAX = 2 ** 31 - 1;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const WIDE = { updateMode: 'cluster-wide' } as const;
-/** Set while partitions are moved, for each broker; Kafka describes them only where they are set. */
 /** The class whose name Kafka's setting gives for readers that are sent to a replica in their rack. */
 export const RACK_AWARE_SELECTOR = 'org.apache.kafka.common.replica.RackAwareReplicaSelector';
 
@@ -31,6 +30,7 @@ function replicaSelector(value: ConfigValue): string | undefined {
   return `Classes of Java cannot be loaded here. Set it to ${RACK_AWARE_SELECTOR}, or remove it to have the leader read from`;
 }
 
+/** Set while partitions are moved, for each broker; Kafka describes them only where they are set. */
 const THROTTLED = { updateMode: 'per-broker', isInternal: true, check: atLeast(0) } as const;
 /** A list here, one text to Kafka. */
 const AS_TEXT = { describedType: 'STRING' } as const;
