@@ -79,9 +79,11 @@ async function waitAndRespond(
   const partitions: Partition[] = [];
   for (const { partition } of reading.fetches) if (partition !== undefined) partitions.push(partition);
   const { broker } = context;
-  const isFollower = replicaIdOf(request, context.version) >= 0;
+  const replicaId = replicaIdOf(request, context.version);
+  const isFollower = replicaId >= 0;
+  const waitMs = isFollower ? broker.replicas.awaited.waitMs(replicaId, request.maxWaitMs) : request.maxWaitMs;
   const reach = isFollower ? 'durable' : request.isolationLevel === READ_COMMITTED ? 'stable' : 'replicated';
-  const wait = new FetchWait(partitions, bytesMissing, request.maxWaitMs, broker.deadlines, reach);
+  const wait = new FetchWait(partitions, bytesMissing, waitMs, broker.deadlines, reach);
   // What became readable while a cold read was under way told nobody.
   if (reading.fetches.some((fetched) => hasMoved(fetched, reach))) wait.finish();
   // One that has been told of a partition before this broker waits for that; and a follower that hears of another one to ask for in the same

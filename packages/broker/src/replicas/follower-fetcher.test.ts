@@ -232,7 +232,7 @@ describe('a partition that is added while a fetch waits', () => {
     clock.advance(1000);
     expect(lane.resets).toBe(0);
     fetcher.add(await follower(2));
-    clock.advance(5);
+    clock.advance(20);
     expect(lane.resets).toBe(1);
   });
 

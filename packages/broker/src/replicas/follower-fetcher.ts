@@ -29,10 +29,11 @@ const THROTTLED_PAUSE_MS = 100;
 const INTERRUPT_PARTITIONS_MAX = 500;
 
 /**
- * So long one that is added waits for the fetch under way at first. A leader that is told of the same change answers what waits there, and
- * a busy one has something to answer; a new connection takes longer than that.
+ * So long one that is added waits for the fetch under way at first. A leader that is told of the same change later answers what waits there
+ * then, one that was told of it before lets nothing wait for longer than moments, and a busy one has something to answer; a new connection
+ * takes longer than that. What is left are Kafka's leaders that have nothing new.
  */
-const INTERRUPT_AFTER_MS = 5;
+const INTERRUPT_AFTER_MS = 20;
 
 const LATEST_TIMESTAMP = -1;
 const EARLIEST_TIMESTAMP = -2;

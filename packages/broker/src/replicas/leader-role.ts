@@ -16,6 +16,8 @@ interface Progress {
   /** The offset that it asked for last: it has everything below, and durably. -1 before its first fetch of this leadership. */
   endOffset: number;
   logStartOffset: number;
+  /** Whether it has fetched in this epoch. */
+  hasFetched: boolean;
   lastFetchMs: number;
   /** Where this log ended when the last fetch was read. */
   leaderEndAtLastFetch: number;
@@ -96,6 +98,7 @@ export class LeaderRole {
       this.#followers.set(id, {
         endOffset: known?.endOffset ?? -1,
         logStartOffset: known?.logStartOffset ?? -1,
+        hasFetched: false,
         lastFetchMs: known === undefined ? Number.NEGATIVE_INFINITY : caughtUpMs,
         leaderEndAtLastFetch: known === undefined ? -1 : options.log.durableEndOffset,
         lastCaughtUpMs: caughtUpMs,
@@ -167,6 +170,14 @@ export class LeaderRole {
     return this.#followers.has(brokerId);
   }
 
+  /** Whether a follower that is in sync (or any such) has not fetched in this epoch yet. */
+  awaits(brokerId?: number): boolean {
+    return this.#isr.some((id) => {
+      if (brokerId !== undefined && id !== brokerId) return false;
+      return this.#followers.get(id)?.hasFetched === false && this.#options.isAlive(id);
+    });
+  }
+
   /** In-sync followers that hold the record at an offset, or end there; for consumers that read from them (KIP-392). */
   *followersWith(offset: number): Generator<{ readonly id: number; readonly endOffset: number }> {
     for (const [id, { endOffset, logStartOffset }] of this.#followers) {
@@ -187,6 +198,7 @@ export class LeaderRole {
   followerFetched(brokerId: number, fetch: FollowerFetch): void {
     const progress = this.#followers.get(brokerId);
     if (progress === undefined) return;
+    progress.hasFetched = true;
     const { log, clock } = this.#options;
     const nowMs = clock.monotonic();
     const { fetchOffset } = fetch;

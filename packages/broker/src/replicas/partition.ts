@@ -395,6 +395,11 @@ export class Partition {
     return this.#leading?.isReplica(brokerId) === true;
   }
 
+  /** Whether an in-sync follower (or any) has yet to fetch for the first time since this broker leads in its present epoch. */
+  awaits(brokerId?: number): boolean {
+    return this.#leading?.awaits(brokerId) === true;
+  }
+
   /** Notes how far a follower has fetched, once the fetch has been read without an error. */
   followerFetched(brokerId: number, fetch: FollowerFetch): void {
     this.#leading?.followerFetched(brokerId, fetch);

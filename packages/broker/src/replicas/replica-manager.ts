@@ -22,6 +22,7 @@ import type { Logger } from '../shared/logger.ts';
 import type { Counter, Metrics } from '../shared/metrics.ts';
 import { isRefusal, Refusal } from '../shared/refusal.ts';
 import { TurnLine, type TurnLineOptions } from '../shared/turns.ts';
+import { AwaitedFollowers } from './awaited-followers.ts';
 import type { CoordinatorLog, CoordinatorLogLimits, CoordinatorPartitionListener } from './coordinator-log.ts';
 import type { FollowerFetchers } from './follower-fetchers.ts';
 import type { IsrChanges } from './isr-changes.ts';
@@ -31,7 +32,8 @@ import { PartitionCoordinatorLog } from './partition-coordinator-log.ts';
 import { TrafficCounters } from './partition-traffic.ts';
 import { ProduceHold } from './produce-hold.ts';
 import type { ReplicationThrottle } from './replication-throttle.ts';
-import { GIVEN_UP_AFTER_MS, Shortages } from './shortages.ts';
+import { ShortageWatch } from './shortage-watch.ts';
+import { Shortages } from './shortages.ts';
 import type { StorageReports } from './storage-reports.ts';
 
 /** How many partitions are created or opened at once while a command is carried out. */
@@ -52,9 +54,6 @@ const MOVE_REFUSALS: Readonly<Record<MoveRefusal, number>> = {
   'no-such-directory': ErrorCode.LOG_DIR_NOT_FOUND,
   offline: ErrorCode.KAFKA_STORAGE_ERROR,
 };
-
-/** At the least so much time passes before a log that has no room is looked at again. */
-const SHORT_CHECK_MS_MIN = 1;
 
 /** What a replica manager works with. */
 export interface ReplicaManagerOptions {
@@ -106,11 +105,6 @@ export class ReplicaManager {
       this.#tryAgainLater();
     });
   });
-  /** Those whose logs had no room for an append lately, until it is known whether they are given up. */
-  readonly #short = new Set<Partition>();
-  readonly #shortCheck = new Deadline(() => {
-    this.#surroundings.guard.settle('Looking whether disks are still full', this.#checkShort());
-  });
   readonly #lagCheck = new Deadline(() => this.#checkFollowers());
   readonly #isrShrinks: Counter;
   readonly #isrExpands: Counter;
@@ -118,6 +112,8 @@ export class ReplicaManager {
   readonly #commandListeners = new Set<() => void>();
   /** What records wait for while this broker hands over. */
   readonly produceHold: ProduceHold;
+  /** Followers from whom partitions that are led here have yet to hear. */
+  readonly awaited: AwaitedFollowers;
   #commandCount = 0;
   /** What is being done to replicas, by a command or by trying again; the next begins when it is done. */
   #last: Promise<unknown> = Promise.resolve();
@@ -125,6 +121,7 @@ export class ReplicaManager {
   #isHandingOver = false;
   readonly #surroundings: PartitionSurroundings;
   readonly #shortages: Shortages;
+  readonly #shortageWatch: ShortageWatch;
   /** What coordinators read of their logs, in turns. */
   readonly #turns: TurnLine;
 
@@ -134,6 +131,7 @@ export class ReplicaManager {
     const { clock, deadlines, lagMsMax, isrChanges, cluster, metrics } = options;
     this.#turns = new TurnLine(clock, COORDINATOR_TURNS);
     this.produceHold = new ProduceHold(clock);
+    this.awaited = new AwaitedFollowers(clock);
     this.#isrReports = new IsrReports(options.logger);
     const isrChanged = (name: string, verb: string): Counter =>
       metrics.counter(name, `Times that in-sync replicas of a partition led here ${verb}`);
@@ -141,16 +139,26 @@ export class ReplicaManager {
     this.#isrExpands = isrChanged('kafka_server_replicamanager_isrexpands_total', 'joined');
     const isAlive = (id: number): boolean => cluster.brokers.has(id);
     this.#shortages = new Shortages({ brokerId: options.brokerId, logs: options.logs, isAlive });
+    const guard = new Guard(options.logger);
+    this.#shortageWatch = new ShortageWatch({
+      shortages: this.#shortages,
+      deadlines,
+      guard,
+      logger: options.logger,
+      reports: options.storageReports,
+      isHere: (partition) => this.#byTopic.get(partition.topic)?.[partition.partition] === partition,
+      onGivenUp: options.onOnlineChanged,
+    });
     this.#surroundings = {
       clock,
       deadlines,
-      guard: new Guard(options.logger),
+      guard,
       logger: options.logger,
       lagMsMax,
       isrChanges,
       isAlive,
       onBehind: options.onBehind,
-      onShort: (partition, lastedMs) => this.#lacksRoom(partition, lastedMs),
+      onShort: (partition, lastedMs) => this.#shortageWatch.noted(partition, lastedMs),
       onIsrCommitted: (partition, before, now) => this.#isrCommitted(partition, before, now),
     };
   }
@@ -245,20 +253,35 @@ export class ReplicaManager {
 
   async #leaderAndIsr(command: LeaderAndIsrCommand): Promise<CommandOutcome> {
     const { configs, cluster } = this.#options;
-    // Said before its topic was deleted, and come late: nobody would ever remove what is made of it.
-    const isLate = ({ topicId }: ReplicaState): boolean => cluster.isDeleted(topicId, command.controllerEpoch);
-    const byTime = Map.groupBy(command.partitions, isLate);
-    const timely = byTime.get(false) ?? [];
+    const refusalOf = (state: ReplicaState): number => {
+      // Said before its topic was deleted, and come late: nobody would ever remove what is made of it.
+      if (cluster.isDeleted(state.topicId, command.controllerEpoch)) return ErrorCode.UNKNOWN_TOPIC_ID;
+      return this.#isPast(state) ? ErrorCode.STALE_CONTROLLER_EPOCH : ErrorCode.NONE;
+    };
+    const byRefusal = Map.groupBy(command.partitions, refusalOf);
+    const timely = byRefusal.get(ErrorCode.NONE) ?? [];
+    byRefusal.delete(ErrorCode.NONE);
     await configs.loadTopics(timely.map(({ topic }) => topic));
     const partitions = await this.#takeAll(timely);
     this.#confirm(timely, command.brokerEpoch);
-    for (const { topic, topicId, partition } of byTime.get(true) ?? []) {
-      partitions.push({ topic, topicId, partition, errorCode: ErrorCode.UNKNOWN_TOPIC_ID });
+    for (const [errorCode, refused] of byRefusal) {
+      for (const { topic, topicId, partition } of refused) partitions.push({ topic, topicId, partition, errorCode });
     }
     this.#commandCount += 1;
     for (const listener of [...this.#commandListeners]) listener();
     this.produceHold.end();
     return { errorCode: ErrorCode.NONE, partitions };
+  }
+
+  /**
+   * Whether a state of a replica that is not here was left behind while it was: said before it was given up by StopReplica, and come late.
+   * Made of it, it would lead or follow in an epoch that this broker has already left.
+   */
+  #isPast({ topic, topicId, partition, leaderEpoch }: ReplicaState): boolean {
+    if (this.#byTopic.get(topic)?.[partition] !== undefined || this.#unopened.has(`${topic}-${partition}`))
+      return false;
+    const known = this.#options.cluster.partition(topic, partition);
+    return known?.topicId === topicId && topicId !== ZERO_UUID && leaderEpoch < known.leaderEpoch;
   }
 
   /** Whoever is told once more what it knows may count on it, in the registration for which it is told. */
@@ -333,8 +356,8 @@ export class ReplicaManager {
     this.#undeleted.clear();
     this.#options.deadlines.cancel(this.#reopening);
     this.#options.deadlines.cancel(this.#lagCheck);
-    this.#options.deadlines.cancel(this.#shortCheck);
-    this.#short.clear();
+    this.#shortageWatch.close();
+    this.awaited.clear();
     for (const partition of this.#all()) partition.close();
     this.#byTopic.clear();
   }
@@ -418,44 +441,6 @@ export class ReplicaManager {
     }
   }
 
-  #lacksRoom(partition: Partition, lastedMs: number): void {
-    const { topic, partition: index, log } = partition;
-    this.#options.storageReports.short(topic, index, log.shortReason);
-    if (!this.#isHere(partition)) return;
-    if (this.#shortages.noted(partition, lastedMs)) this.#givesUp(partition, lastedMs);
-    else if (lastedMs < GIVEN_UP_AFTER_MS) this.#checkShortLater(partition);
-  }
-
-  #checkShortLater(partition: Partition): void {
-    this.#short.add(partition);
-    if (!this.#shortCheck.pending && !this.#isClosed) {
-      // Never in less than a moment: fractions of milliseconds that do not add up would have it look for ever in the same one.
-      const leftMs = Math.max(SHORT_CHECK_MS_MIN, GIVEN_UP_AFTER_MS - partition.log.shortMs);
-      this.#options.deadlines.set(this.#shortCheck, leftMs);
-    }
-  }
-
-  async #checkShort(): Promise<void> {
-    const noted = [...this.#short];
-    this.#short.clear();
-    for (const partition of noted) {
-      const { shortMs } = partition.log;
-      if (shortMs === 0 || !this.#isHere(partition)) continue;
-      if (shortMs < GIVEN_UP_AFTER_MS) this.#checkShortLater(partition);
-      else if ((await this.#shortages.lasts(partition)) && this.#isHere(partition)) this.#givesUp(partition, shortMs);
-    }
-  }
-
-  #isHere(partition: Partition): boolean {
-    return this.#byTopic.get(partition.topic)?.[partition.partition] === partition;
-  }
-
-  #givesUp({ topic, partition: index }: Partition, lastedMs: number): void {
-    const fields = { topic, partition: index, lastedMs };
-    this.#options.logger.warn(fields, 'A replica is given up until its disk has room: others lead or go on without it');
-    this.#options.onOnlineChanged();
-  }
-
   /** Offline for the controller, and tried again by itself. Whoever it makes leader meanwhile, it is not this broker. */
   #heldBack(name: string, state: ReplicaState): number {
     const { brokerId } = this.#options;
@@ -476,6 +461,7 @@ export class ReplicaManager {
     // What a follower does to its log ends before anybody counts on where that ends.
     await followers.remove(partition);
     partition.applyState(state);
+    if (partition.isLeader && state.replicas.length > 1) this.awaited.began(partition);
     this.#tellCoordinator(partition, wasLeader);
     const isLeftOut = this.#isHandingOver && !state.isr.includes(brokerId);
     if (partition.following !== undefined && !isLeftOut) followers.add(partition);

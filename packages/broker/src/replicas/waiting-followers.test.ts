@@ -1,6 +1,7 @@
 import { Fetch } from '@millrace/protocol';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { TestReplicas } from '../testing/test-replicas.ts';
+import { AWAITED_MS, AWAITED_WAIT_MS } from './awaited-followers.ts';
 
 let cluster: TestReplicas;
 
@@ -12,9 +13,10 @@ beforeEach(async () => {
 afterEach(() => cluster.stopAll());
 
 /** A follower's fetch of the leader, which waits for a minute; tells whether it was answered. */
-function waiting(): () => boolean {
+function waiting(...topics: readonly string[]): () => boolean {
   const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }];
-  const body = { replicaId: 2, maxWaitMs: 60_000, minBytes: 1, topics: [{ topic: 't', partitions }] };
+  const asked = ['t', ...topics].map((topic) => ({ topic, partitions }));
+  const body = { replicaId: 2, maxWaitMs: 60_000, minBytes: 1, topics: asked };
   let isAnswered = false;
   void cluster.ask(1, Fetch, 12, body).then(() => {
     isAnswered = true;
@@ -44,4 +46,31 @@ it('a leader does not let a follower wait that has missed that it heard of anoth
   goOn();
   await cluster.settle();
   expect(isAnswered()).toBe(true);
+});
+
+describe('a leader that has not heard yet of a follower who is in sync', () => {
+  beforeEach(async () => {
+    // The broker itself asks for nothing, but what is asked for in its name.
+    cluster.cutFetches(2, 1);
+    await cluster.createTopic('u', [[1, 2, 3]]);
+  });
+
+  it('lets it wait for other partitions for moments only, until it has asked', async () => {
+    const isAnswered = waiting();
+    await cluster.settle();
+    expect(isAnswered()).toBe(false);
+    await cluster.pass(AWAITED_WAIT_MS + 1);
+    expect(isAnswered()).toBe(true);
+    const isAskedFor = waiting('u');
+    const isAnsweredThen = waiting();
+    await cluster.pass(10 * AWAITED_WAIT_MS);
+    expect([isAskedFor(), isAnsweredThen()]).toEqual([false, false]);
+  });
+
+  it('lets it wait as long as it wants when it has not asked for a while', async () => {
+    await cluster.pass(AWAITED_MS + 1);
+    const isAnswered = waiting();
+    await cluster.pass(10 * AWAITED_WAIT_MS);
+    expect(isAnswered()).toBe(false);
+  });
 });
