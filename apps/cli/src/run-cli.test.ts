@@ -47,6 +47,26 @@ describe('millrace', () => {
     expect([exitCode, stdout, stderr]).toEqual([0, expect.stringContaining(usage), '']);
   });
 
+  it.each([
+    [['topics', 'list', '--json', '--nosuch'], "unknown option '--nosuch'", 'shows what can be given'],
+    [['topics', 'create', '--json'], "missing required argument 'name'", 'shows what can be given'],
+    [['topics', 'lst', '--json'], "unknown command 'lst'", 'Did you mean list?'],
+    [['groups', 'list', '--json', 'one'], 'too many arguments', 'shows what can be given'],
+    [['topics', '--json'], 'The command is not complete.', 'Usage: millrace topics'],
+    [['topics', 'list', '--json', '--timeout', 'soon'], 'soon', undefined],
+  ])('tells scripts what is wrong with %j as JSON', async (args, message, hint) => {
+    const { exitCode, stdout, stderr } = await millrace('127.0.0.1:1', args);
+    const { error } = JSON.parse(stderr) as { error: { code: string; message: string; hint: string } };
+    expect([exitCode, stdout, error.code]).toEqual([2, '', 'CLI_USAGE']);
+    expect(error.message).toContain(message);
+    if (hint !== undefined) expect(error.hint).toContain(hint);
+  });
+
+  it('takes --json behind -- for a word like others', async () => {
+    const { stderr } = await millrace('127.0.0.1:1', ['topics', 'create', '--nosuch', '--', '--json']);
+    expect(stderr).toMatch(/^error: unknown option/);
+  });
+
   it('lets a key, what stands for null and what stands between be empty', async () => {
     for (const args of [
       ['produce', 't', '--key', '', '--null-marker', ''],

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { Command, CommanderError } from 'commander';
 import { CommandContext, type GlobalOptions } from './context.ts';
 import { ExitCode } from './errors.ts';
@@ -14,7 +15,10 @@ import { buildProgram } from './program/program.ts';
  */
 export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
   let exitCode: number = ExitCode.DONE;
-  const program = buildProgram(new Command(), io, async (work) => {
+  const complaints: string[] = [];
+  const isScripted = args.slice(0, args.indexOf('--') >>> 0).includes('--json');
+  const said = isScripted ? { ...io, stderr: collecting(complaints) } : io;
+  const program = buildProgram(new Command(), said, async (work) => {
     const context = new CommandContext(io, program.opts());
     await work(context);
     exitCode = context.exitCode;
@@ -28,13 +32,31 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     if (error instanceof CommanderError) {
       // commander has said already what it has against the command.
       if (error.exitCode === 0) return ExitCode.DONE;
-      tellReading(io, args, words, error.message);
+      tellReading(said, args, words, error.message);
+      if (isScripted) tell(io, { json: true }, complaintOf(complaints.join('')), error);
       return ExitCode.USAGE;
     }
     const explanation = explainError(error);
     tell(io, program.opts(), explanation, error);
     return explanation.exitCode;
   }
+}
+
+function collecting(texts: string[]): Writable {
+  return new Writable({
+    write(chunk, _encoding, done) {
+      texts.push(String(chunk));
+      done();
+    },
+  });
+}
+
+/** What commander has against a command, for a script: it writes a line of its own, and below that what to do instead, or all of the help. */
+function complaintOf(text: string): Explanation {
+  const [first = '', ...others] = text.split('\n');
+  const message = first.startsWith('error: ') ? first.slice('error: '.length) : 'The command is not complete.';
+  const hint = (message === first.slice('error: '.length) ? others : [first, ...others]).join('\n').trim();
+  return { code: 'CLI_USAGE', messages: [message], hint: hint || undefined, exitCode: ExitCode.USAGE };
 }
 
 /** Where an option is refused that nobody gave, since the line was in Kafka's shape: what of it was read so. */
