@@ -313,7 +313,10 @@ const replication = {
     3,
     'How often a broker tries to hand its partitions over; with 0 it does not.',
   ),
-  'controlled.shutdown.retry.backoff.ms': long(5000, 'How long a broker waits between these attempts.'),
+  'controlled.shutdown.retry.backoff.ms': long(
+    5000,
+    'The longest that a broker waits between these attempts; the first pauses are shorter: 100 ms, then 2 s.',
+  ),
 } as const;
 
 const groups = {

@@ -24,6 +24,7 @@ import type { FetchTarget } from '../fetch-sessions/fetch-target.ts';
 import { type FetchLimits, type FetchReading, type PartitionFetch, readTargets } from '../replicas/fetch-reader.ts';
 import { type FetchReach, FetchWait, reachedEnd } from '../replicas/fetch-wait.ts';
 import type { Partition } from '../replicas/partition.ts';
+import type { ReplicaManager } from '../replicas/replica-manager.ts';
 import { rackAwareReplica } from '../replicas/replica-selector.ts';
 import { allowAll, CLUSTER, topicResource } from '../shared/authorization.ts';
 import type { Counter } from '../shared/metrics.ts';
@@ -81,7 +82,9 @@ async function waitAndRespond(
   const { broker } = context;
   const replicaId = replicaIdOf(request, context.version);
   const isFollower = replicaId >= 0;
-  const waitMs = isFollower ? broker.replicas.awaited.waitMs(replicaId, request.maxWaitMs) : request.maxWaitMs;
+  const waitMs = isFollower
+    ? broker.replicas.awaited.waitMs(replicaId, request.maxWaitMs, reading.fetches.length)
+    : request.maxWaitMs;
   const reach = isFollower ? 'durable' : request.isolationLevel === READ_COMMITTED ? 'stable' : 'replicated';
   const wait = new FetchWait(partitions, bytesMissing, waitMs, broker.deadlines, reach);
   // What became readable while a cold read was under way told nobody.
@@ -256,6 +259,11 @@ function trafficOf({ traffic }: Partition, isFollower: boolean): Counter {
   return isFollower ? traffic.replicationBytesOut : traffic.bytesOut;
 }
 
+/** What leaves for followers counts for the throttle where it is theirs, whether it was read before a wait or after it (KIP-73). */
+function noteThrottled({ leader }: ReplicaManager['throttle'], { topic, partition }: Partition, bytes: number): void {
+  if (leader.isOn && leader.isThrottled(topic, partition)) leader.record(bytes);
+}
+
 function respond(
   context: RequestContext,
   session: FetchContext,
@@ -274,7 +282,9 @@ function respond(
       responses.push(last);
     }
     last.partitions.push(partitionResponse(fetched, version, leaders));
-    if (fetched.partition !== undefined) trafficOf(fetched.partition, isFollower).add(fetched.sizeBytes);
+    if (fetched.partition === undefined || fetched.sizeBytes === 0) continue;
+    trafficOf(fetched.partition, isFollower).add(fetched.sizeBytes);
+    if (isFollower) noteThrottled(broker.replicas.throttle, fetched.partition, fetched.sizeBytes);
   }
   for (const topic of responses) if (topic.topicId === '') topic.topicId = ZERO_UUID;
   const { errorCode, sessionId } = session.finish(broker.clock.now());

@@ -1,11 +1,14 @@
 import type { Clock } from '@millrace/ports';
 import type { Partition } from './partition.ts';
 
-/** For so long after the last partition began to be led here, followers are awaited. */
+/** For so long after a partition began to be led here its followers are awaited. */
 export const AWAITED_MS = 1000;
 
-/** How long a fetch of a follower waits that has not asked yet for all that it is awaited for. */
+/** How long a fetch of a follower waits that has not asked yet for all that it is awaited for; so often as much as it has partitions. */
 export const AWAITED_WAIT_MS = 5;
+
+/** With so many partitions each, since all of them are read again whenever a wait ends. */
+const PARTITIONS_PER_WAIT = 200;
 
 /**
  * In-sync followers from whom a new leader has had no fetch yet: until it has one it can acknowledge nothing. Such a follower may have been
@@ -14,9 +17,8 @@ export const AWAITED_WAIT_MS = 5;
  */
 export class AwaitedFollowers {
   readonly #clock: Clock;
-  /** Those that have begun to be led here, and may still await somebody. */
-  readonly #partitions = new Set<Partition>();
-  #untilMs = 0;
+  /** Those that have begun to be led here and may still await somebody, and until when. */
+  readonly #partitions = new Map<Partition, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -24,17 +26,18 @@ export class AwaitedFollowers {
 
   /** A partition is led here, in a new epoch. */
   began(partition: Partition): void {
-    this.#partitions.add(partition);
-    this.#untilMs = this.#clock.monotonic() + AWAITED_MS;
+    this.#partitions.set(partition, this.#clock.monotonic() + AWAITED_MS);
   }
 
-  /** How long a fetch of a follower may wait here, which would wait for `waitMs`. */
-  waitMs(followerId: number, waitMs: number): number {
+  /** How long a fetch of a follower may wait here, of so many partitions, which would wait for `waitMs`. */
+  waitMs(followerId: number, waitMs: number, partitions: number): number {
     if (this.#partitions.size === 0) return waitMs;
-    if (this.#clock.monotonic() > this.#untilMs) this.#partitions.clear();
-    for (const partition of this.#partitions) {
-      if (partition.awaits(followerId)) return Math.min(waitMs, AWAITED_WAIT_MS);
-      if (!partition.awaits()) this.#partitions.delete(partition);
+    const nowMs = this.#clock.monotonic();
+    for (const [partition, untilMs] of this.#partitions) {
+      if (untilMs < nowMs || !partition.awaits()) this.#partitions.delete(partition);
+      else if (partition.awaits(followerId)) {
+        return Math.min(waitMs, AWAITED_WAIT_MS * Math.ceil(partitions / PARTITIONS_PER_WAIT));
+      }
     }
     return waitMs;
   }

@@ -177,10 +177,7 @@ class Reading implements FetchReading {
       minOneBatch: this.sizeBytes === 0 && !this.#limits.hardBytesMax,
     });
     if (replicaId < 0 || this.#limits.isAgain) return read;
-    const { throttle } = this.#replicas;
-    const isThrottled = throttle.leader.isOn && throttle.leader.isThrottled(partition.topic, partition.partition);
     const note = (result: ReadResult): ReadResult => {
-      if (isThrottled) throttle.leader.record(result.sizeBytes);
       this.#noteFollower(target, partition, result, leaderEndOffset);
       return result;
     };

@@ -31,7 +31,7 @@ const INTERRUPT_PARTITIONS_MAX = 500;
 /**
  * So long one that is added waits for the fetch under way at first. A leader that is told of the same change later answers what waits there
  * then, one that was told of it before lets nothing wait for longer than moments, and a busy one has something to answer; a new connection
- * takes longer than that. What is left are Kafka's leaders that have nothing new.
+ * takes longer than that. What is left are leaders of Kafka that have nothing new, and replicas that are not in sync.
  */
 const INTERRUPT_AFTER_MS = 20;
 

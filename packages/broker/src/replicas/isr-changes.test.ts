@@ -170,6 +170,36 @@ describe('what leaders propose to the controller', () => {
     expect(await second).toMatchObject({ leaderEpoch: 4, isr: [1, 2, 3] });
   });
 
+  it('is sent no more once it is withdrawn, whether it was on its way or waited', async () => {
+    const { sender, settle, clock, asked, answer } = start();
+    const [gone, other] = [change(0), change(1)];
+    const outcome = sender.propose(gone);
+    await settle();
+    sender.withdraw(other);
+    sender.withdraw(gone);
+    expect(await outcome).toBeUndefined();
+    await answer(ErrorCode.STALE_BROKER_EPOCH);
+    await clock.advanceAsync(1000);
+    expect(asked.length).toBe(1);
+  });
+
+  it('says once that no changes are taken, for as long as it lasts', async () => {
+    const lines: unknown[] = [];
+    const warn = (...line: unknown[]): void => void lines.push(line);
+    const { sender, settle, clock, answer } = start(3, { ...silentLogger, warn });
+    void sender.propose(change(0));
+    await settle();
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      await answer(ErrorCode.STALE_BROKER_EPOCH);
+      await clock.advanceAsync(50);
+    }
+    expect(lines.length).toBe(1);
+    await answer(0);
+    await clock.advanceAsync(50);
+    await answer(ErrorCode.STALE_BROKER_EPOCH);
+    expect(lines.length).toBe(2);
+  });
+
   it('ends when the broker stops', async () => {
     const { sender, settle, clock, asked, fail } = start();
     const outcomes = [sender.propose(change(0)), sender.propose(change(1))];

@@ -40,6 +40,8 @@ export interface IsrChanges {
    * A later proposal for the same partition replaces one that has not been sent, which then resolves with undefined.
    */
   propose(change: IsrChange): Promise<IsrOutcome | undefined>;
+  /** Sends a change no more, whose leader leads no longer; its proposal resolves with undefined where that is still open. */
+  withdraw(change: IsrChange): void;
 }
 
 /** What sends proposals. */
@@ -77,6 +79,8 @@ export class IsrChangeSender implements IsrChanges {
   #isSending = false;
   #isClosed = false;
   #pause: Timer | undefined;
+  /** The error that answered the last request as a whole. */
+  #refusedWith: number = ErrorCode.NONE;
 
   constructor(options: IsrChangeSenderOptions) {
     this.#options = options;
@@ -90,6 +94,14 @@ export class IsrChangeSender implements IsrChanges {
       this.#proposals.set(key, { change, resolve });
       if (!this.#isSending) void this.#send();
     });
+  }
+
+  withdraw(change: IsrChange): void {
+    const key = keyOf(change.topic, change.partition);
+    const proposal = this.#proposals.get(key);
+    if (proposal?.change !== change) return;
+    this.#proposals.delete(key);
+    proposal.resolve(undefined);
   }
 
   close(): void {
@@ -116,9 +128,10 @@ export class IsrChangeSender implements IsrChanges {
     try {
       const { version, response } = await ask((v) => this.#request(proposals, v));
       if (response.errorCode !== ErrorCode.NONE) {
-        logger.warn({ errorCode: response.errorCode }, 'The controller takes no changes of in-sync replicas now');
+        this.#noteRefusal(response.errorCode);
         return false;
       }
+      this.#refusedWith = ErrorCode.NONE;
       const refused: Refused[] = [];
       const decided = proposals.map((proposal) =>
         this.#decide(proposal, this.#outcomeOf(proposal.change, response, version), refused),
@@ -129,6 +142,17 @@ export class IsrChangeSender implements IsrChanges {
       if (!this.#isClosed) logger.debug({ err }, 'No controller could be asked for a change of in-sync replicas');
       return false;
     }
+  }
+
+  /** Said once for as long as it lasts: it is asked again in moments. */
+  #noteRefusal(errorCode: number): void {
+    const { logger } = this.#options;
+    const level = this.#refusedWith === errorCode ? 'debug' : 'warn';
+    this.#refusedWith = errorCode;
+    logger[level](
+      { errorCode, everyMs: RETRY_PAUSE_MS },
+      'The controller takes no changes of in-sync replicas now, and is asked again until it does',
+    );
   }
 
   /** False for what was left out of the answer, or met an error that passes: it is sent again. */

@@ -36,7 +36,7 @@ const answersTo = async (command: LeaderAndIsrCommand): Promise<readonly number[
 
 it('a replica that was given up is not made again by a command of before that comes late', async () => {
   await move([1, 2]);
-  expect(await answersTo(former)).toEqual([ErrorCode.STALE_CONTROLLER_EPOCH]);
+  expect(await answersTo(former)).toEqual([ErrorCode.FENCED_LEADER_EPOCH]);
   expect(isThere()).toBe(false);
   expect(cluster.nodes.get(3)!.disk.namesIn('/data')).not.toContain('t-0');
   await move([1, 3]);

@@ -78,6 +78,8 @@ export class LeaderRole {
   #recoveryState: number;
   /** What the controller was asked to make of the in-sync replicas. */
   #proposed: readonly number[] | undefined;
+  /** The proposal of that. */
+  #change: IsrChange | undefined;
   #isOver = false;
 
   constructor(state: ReplicaState, options: LeaderRoleOptions, before: FormerRole) {
@@ -242,6 +244,7 @@ export class LeaderRole {
   /** Another has taken over, or this role has: what the controller answers does not count any more. */
   end(): void {
     this.#isOver = true;
+    if (this.#proposed !== undefined && this.#change !== undefined) this.#options.isrChanges.withdraw(this.#change);
     this.#proposed = undefined;
   }
 
@@ -283,6 +286,7 @@ export class LeaderRole {
       // Whoever is in sync with a leader that recovers has what it has, so growing ends it.
       leaderRecoveryState: 0,
     };
+    this.#change = change;
     const { guard, isrChanges } = this.#options;
     const taken = isrChanges.propose(change).then((outcome) => this.#answered(change, outcome));
     guard.settle(`Taking over the in-sync replicas of ${change.topic}-${change.partition}`, taken);

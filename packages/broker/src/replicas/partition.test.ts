@@ -23,6 +23,7 @@ let logs: LogManager;
 let log: PartitionLog;
 let partition: Partition;
 let surroundings: { -readonly [Name in keyof PartitionSurroundings]: PartitionSurroundings[Name] };
+let withdrawn: IsrChange[];
 let proposals: { change: IsrChange; answer: (outcome: IsrOutcome | undefined) => void }[];
 let committed: [readonly number[], readonly number[]][];
 
@@ -66,6 +67,7 @@ beforeEach(async () => {
   log = await logs.getOrCreate('t', 0);
   const identity = { topic: 't', topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', partition: 0, brokerId: BROKER_ID };
   proposals = [];
+  withdrawn = [];
   committed = [];
   surroundings = {
     clock,
@@ -79,6 +81,7 @@ beforeEach(async () => {
         new Promise((resolve) => {
           proposals.push({ change, answer: resolve });
         }),
+      withdraw: (change) => withdrawn.push(change),
     },
     onBehind: () => {},
     onShort: () => {},
@@ -474,6 +477,7 @@ describe('the in-sync replicas of a leader', () => {
     partition.applyState(state({ ...three, leaderEpoch: 1, partitionEpoch: 1 }));
     await answer(agreed([1, 2, 3], 9));
     expect([partition.isr, partition.partitionEpoch]).toEqual([[1, 2], 1]);
+    expect(withdrawn).toMatchObject([{ leaderEpoch: 0, isr: [1, 2, 3] }]);
   });
 
   it('do not take one whose broker is gone', () => {

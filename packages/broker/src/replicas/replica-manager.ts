@@ -256,7 +256,8 @@ export class ReplicaManager {
     const refusalOf = (state: ReplicaState): number => {
       // Said before its topic was deleted, and come late: nobody would ever remove what is made of it.
       if (cluster.isDeleted(state.topicId, command.controllerEpoch)) return ErrorCode.UNKNOWN_TOPIC_ID;
-      return this.#isPast(state) ? ErrorCode.STALE_CONTROLLER_EPOCH : ErrorCode.NONE;
+      // Not as one that is here and knows it already, of which a controller takes that it works.
+      return this.#isPast(state) ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.NONE;
     };
     const byRefusal = Map.groupBy(command.partitions, refusalOf);
     const timely = byRefusal.get(ErrorCode.NONE) ?? [];

@@ -542,40 +542,6 @@ describe('reading from followers', () => {
   });
 });
 
-describe('throttled replication', () => {
-  it.each([
-    ['the leader', 1, 'leader'],
-    ['the follower', 2, 'follower'],
-  ] as const)('takes its time for who is not in sync, held back by %s, and none for who is', async (_, id, side) => {
-    cluster = await TestReplicas.start(3);
-    await cluster.createTopic('t', [[1, 2, 3]]);
-    await cluster.kill(2);
-    await cluster.until('a smaller in-sync set', () => isrOf('t').join() === '1,3');
-    const value = 'x'.repeat(1000);
-    for (let round = 0; round < 20; round += 1) await produced(1, 't', Array(5).fill(value));
-    const { configRepository: configs } = cluster.broker(1).services;
-    await configs.change({ type: 'topic', name: 't' }, () => ({
-      [`${side}.replication.throttled.replicas`]: '0:1,0:2',
-    }));
-    // 100 kB at 20 kB a second, in answers of no more than a batch.
-    const rate = { [`${side}.replication.throttled.rate`]: '20000' };
-    if (id === 1) await configs.change({ type: 'broker', level: 'broker' }, () => rate);
-    else await cluster.store.create('/config/brokers/2', Buffer.from(JSON.stringify({ version: 1, config: rate })));
-    await cluster.start(2, { 'replica.fetch.max.bytes': '5000', 'replica.fetch.response.max.bytes': '5000' });
-    const startMs = cluster.clock.monotonic();
-    await cluster.pass(1500);
-    expect(isrOf('t')).toEqual([1, 3]);
-    // In-sync followers are not held back.
-    const beforeMs = cluster.clock.monotonic();
-    expect(await produced(1, 't', ['y'])).toMatchObject({ errorCode: 0 });
-    expect(cluster.clock.monotonic() - beforeMs).toBeLessThan(50);
-    await cluster.until('the full in-sync set', () => isrOf('t').join() === '1,2,3', 20_000);
-    expect(cluster.clock.monotonic() - startMs).toBeGreaterThan(3000);
-    await cluster.pass(1500);
-    await expectEqualLogs('t');
-  });
-});
-
 describe('a broker that stops while followers keep its requests waiting', () => {
   it('answers them at once, and leads no more what others hold too', async () => {
     cluster = await TestReplicas.start(3);
