@@ -279,9 +279,9 @@ export class ReplicaManager {
    * Made of it, it would lead or follow in an epoch that this broker has already left.
    */
   #isPast({ topic, topicId, partition, leaderEpoch }: ReplicaState): boolean {
-    if (this.#byTopic.get(topic)?.[partition] !== undefined || this.#unopened.has(`${topic}-${partition}`))
-      return false;
+    const isHere = this.#byTopic.get(topic)?.[partition] !== undefined;
     const known = this.#options.cluster.partition(topic, partition);
+    if (isHere || this.#unopened.has(`${topic}-${partition}`)) return false;
     return known?.topicId === topicId && topicId !== ZERO_UUID && leaderEpoch < known.leaderEpoch;
   }
 
