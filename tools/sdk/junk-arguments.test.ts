@@ -123,6 +123,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
     with: (use) => reader((consumer) => use(asSubject(consumer.batches()))),
     hidden: ['read'],
   },
+  'an iterator of a scan': {
+    with: (use) => reader((consumer) => use(asSubject(consumer.scan(() => true)))),
+    hidden: ['read'],
+  },
   ConsumerBatch: {
     with: (use) => reader((consumer) => first(consumer.batches(), (batch) => use(asSubject(batch)))),
     isHandedOut: true,

@@ -148,6 +148,11 @@ export function checkBatchesOptions(options: unknown): void {
   refuseIf('cut batches', faultOf(options, batchesOptions));
 }
 
+/** @throws ConsumerError `CONSUMER_INVALID_ARGUMENT` */
+export function checkIsWanted(isWanted: unknown): void {
+  refuseIf('scan', valueFault(isWanted, required(aFunction), 'what says which records are wanted'));
+}
+
 /** What is wrong with the options of a `run` in transactions; undefined where nothing is. */
 export function transactionalRunOptionsFault(options: object): string | undefined {
   const fault = faultOf(options, transactionalRunOptions);

@@ -4,6 +4,7 @@ import {
   checkAssignment,
   checkBatchesOptions,
   checkCloseOptions,
+  checkIsWanted,
   checkOffsets,
   checkPlace,
   checkPlaces,
@@ -20,16 +21,17 @@ import type { OffsetToCommit } from './offsets/offset-committer.ts';
 import { fetchCommitted } from './offsets/offset-queries.ts';
 import { type ConsumerOptions, consumerSettings, type TopicPartition } from './options.ts';
 import { ConsumerBatch, decodeBatch } from './reading/consumer-batch.ts';
-import { AwaitingIterator, BatchIterator, RecordIterator } from './reading/iterators.ts';
+import { AwaitingIterator, BatchIterator, RecordIterator, ScanIterator } from './reading/iterators.ts';
 import { startRun } from './reading/run.ts';
 import type { RunOptions } from './reading/run-options.ts';
+import type { ScannedBatch } from './reading/scanned-batch.ts';
 import {
   type ConsumerGroupMetadata,
   inTransactions,
   isOfGoneGeneration,
   type TransactionalRunOptions,
 } from './reading/transactional-run.ts';
-import { ConsumerRecord, decodeRecord } from './record.ts';
+import { ConsumerRecord, decodeRecord, type UnmadeRecord } from './record.ts';
 
 /** Sockets that are closed need no longer than this, though the time of `close` be over, in milliseconds. */
 const CONNECTIONS_CLOSE_MS = 100;
@@ -87,6 +89,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
       subscribe: 1,
       assign: 1,
       batches: 1,
+      scan: 1,
       seek: 1,
       seekToBeginning: 1,
       seekToEnd: 1,
@@ -206,6 +209,23 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerR
   batches(options: BatchesOptions = {}): AsyncIterableIterator<ConsumerBatch<K, V>, undefined> {
     checkBatchesOptions(options);
     const batches = new BatchIterator<K, V>(this.#engine, options.recordsMax ?? Number.POSITIVE_INFINITY);
+    return this.#engine.decodesFirst ? new AwaitingIterator(batches, decodeBatch, this.#engine.over) : batches;
+  }
+
+  /**
+   * Goes through what has come, fetch by fetch, and makes of the records those alone that are wanted: the quickest way to look for few among
+   * many. What says which is asked for each record in turn and looks at the bytes where they lie. Refused as a loop over records is.
+   * @param isWanted what it throws ends the loop, and what it was looking at comes again
+   * @throws ConsumerError `CONSUMER_INVALID_ARGUMENT` for what is no function
+   * @example
+   * const wanted = consumer.scan(({ data, valueStart, valueBytes }) => valueBytes > 0 && data[valueStart] === 0x7b);
+   * for await (const { records, nextOffset } of wanted) console.log(`${records.length} objects before offset ${nextOffset}`);
+   */
+  scan(
+    isWanted: (record: UnmadeRecord, place: TopicPartition) => boolean,
+  ): AsyncIterableIterator<ScannedBatch<K, V>, undefined> {
+    checkIsWanted(isWanted);
+    const batches = new ScanIterator<K, V>(this.#engine, isWanted);
     return this.#engine.decodesFirst ? new AwaitingIterator(batches, decodeBatch, this.#engine.over) : batches;
   }
 

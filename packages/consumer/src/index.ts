@@ -41,6 +41,7 @@ export type {
   HandlerRetry,
   RunOptions,
 } from './reading/run-options.ts';
+export type { ScannedBatch } from './reading/scanned-batch.ts';
 export type {
   ConsumerGroupMetadata,
   ConsumerTransaction,
@@ -49,4 +50,4 @@ export type {
   TransactionalRunOptions,
   TransactionRecord,
 } from './reading/transactional-run.ts';
-export type { ConsumerRecord } from './record.ts';
+export type { ConsumerRecord, UnmadeRecord } from './record.ts';

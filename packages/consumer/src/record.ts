@@ -1,6 +1,7 @@
 import { type RecordCursor, type RecordHeader, readHeaders } from '@millrace/records';
 import type { AsyncDeserializer, Deserializer } from '@millrace/serdes';
 import { type ConsumerError, deserializerFailed } from './errors.ts';
+import type { TopicPartition } from './options.ts';
 import { plainHeaders, plainValue } from './showing.ts';
 
 /** What makes keys and values of bytes; undefined leaves them buffers. */
@@ -38,6 +39,31 @@ export interface RecordSource {
   readonly isTransactional: boolean;
   readonly decoders: RecordDecoders;
 }
+
+/**
+ * A record that has come and has not been made: where its parts lie in `data`. It tells of that record during the call that it is given to;
+ * what it tells of afterwards is another one's.
+ */
+export interface UnmadeRecord {
+  /** The decompressed batch, or the buffer that holds it: the same object for all records of one batch. */
+  readonly data: Buffer;
+  readonly offset: number;
+  /** Milliseconds since the Unix epoch; -1 for none. */
+  readonly timestamp: number;
+  /** Where the key begins in `data`; the value, and the names and values of the headers, come behind it, up to `end`. */
+  readonly keyStart: number;
+  /** Bytes of the key; -1 for null. */
+  readonly keyBytes: number;
+  /** Where the value begins in `data`. */
+  readonly valueStart: number;
+  /** Bytes of the value; -1 for null. */
+  readonly valueBytes: number;
+  /** Where the record ends in `data`. */
+  readonly end: number;
+}
+
+/** Says whether a record is wanted, before it is made. */
+export type IsWanted = (record: UnmadeRecord, place: TopicPartition) => boolean;
 
 const NOT_AWAITED = new TypeError('the deserializer is asynchronous, and the record was not waited for');
 const FORGOTTEN_AWAIT = new TypeError(

@@ -15,7 +15,7 @@ import {
   RecordCursor,
   readEndTxnMarker,
 } from '@millrace/records';
-import { ConsumerRecord, type RecordDecoders, type RecordSource } from '../record.ts';
+import { ConsumerRecord, type IsWanted, type RecordDecoders, type RecordSource } from '../record.ts';
 import type { Detachable, ResponseMemory } from './response-memory.ts';
 
 /** A transaction that was aborted, as Fetch responses list them: records of the producer from that offset on, up to its marker. */
@@ -107,18 +107,20 @@ export class FetchedChunk implements Detachable {
   }
 
   /**
-   * The next record; undefined after the last.
+   * The next record, of those that are wanted where somebody says which; undefined after the last.
    * @throws RecordsError when a batch cannot be decompressed or a record leads out of its batch, though the checksum fits;
    *   RangeError for an offset beyond the batch's last.
    */
-  next(): ConsumerRecord<never, never> | undefined {
+  next(isWanted?: IsWanted): ConsumerRecord<never, never> | undefined {
     for (;;) {
       const cursor = this.#cursor;
       if (cursor !== undefined) {
         if (cursor.next()) {
           // The one comparison that every record costs.
           if (cursor.offset >= this.nextOffset) throw beyondItsBatch(cursor.offset);
-          return new ConsumerRecord(this.#source as RecordSource, cursor);
+          const source = this.#source as RecordSource;
+          if (isWanted !== undefined && !isWanted(cursor, source)) continue;
+          return new ConsumerRecord(source, cursor);
         }
         this.#cursor = undefined;
       }

@@ -107,6 +107,8 @@ function recordFault(batch: ConsumerBatch<unknown, unknown>, record: unknown): s
 }
 
 /** Has asynchronous deserializers decode a whole batch; see `decodeRecord`. */
-export async function decodeBatch(batch: ConsumerBatch<unknown, unknown>): Promise<void> {
+export async function decodeBatch(batch: {
+  readonly records: readonly ConsumerRecord<unknown, unknown>[];
+}): Promise<void> {
   await Promise.all(batch.records.map((record) => decodeRecord(record)));
 }

@@ -1,8 +1,9 @@
-import type { ConsumerRecord } from '../record.ts';
+import type { ConsumerRecord, IsWanted } from '../record.ts';
 import { settledOrAborted } from '../waiting.ts';
 import { ConsumerBatch } from './consumer-batch.ts';
 import type { Delivery } from './delivery.ts';
 import type { Lease } from './lease.ts';
+import { ScannedBatch } from './scanned-batch.ts';
 
 /** What is read from, and who may refuse it. */
 export interface ReadingSource {
@@ -137,6 +138,32 @@ export class BatchIterator<K, V> extends LeaseIterator<ConsumerBatch<K, V>> {
   protected override read(lease: Lease): ConsumerBatch<K, V> | undefined {
     const run = lease.nextRun(this.#recordsMax);
     return run === undefined ? undefined : new ConsumerBatch(lease, run);
+  }
+}
+
+/** What came with one fetch after the other, over all partitions in turn, and of it the records that are wanted. */
+export class ScanIterator<K, V> extends LeaseIterator<ScannedBatch<K, V>> {
+  readonly #isWanted: IsWanted;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(source: ReadingSource, isWanted: IsWanted) {
+    super(source);
+    // What it throws is its own fault, and not that of the bytes.
+    this.#isWanted = (record, place) => {
+      if (this.#failure !== undefined) return false;
+      try {
+        return isWanted(record, place);
+      } catch (error) {
+        this.#failure = { error };
+        return false;
+      }
+    };
+  }
+
+  protected override read(lease: Lease): ScannedBatch<K, V> | undefined {
+    const run = lease.scan(this.#isWanted);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return run === undefined ? undefined : new ScannedBatch(lease, run);
   }
 }
 

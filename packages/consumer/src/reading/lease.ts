@@ -2,7 +2,7 @@ import type { AssignedPartition, PartitionReader } from '../assigned-partition.t
 import { corruptBatch, messageOf } from '../errors.ts';
 import type { FetchedChunk } from '../fetch/fetched-chunk.ts';
 import type { ConsumerSettings } from '../options.ts';
-import type { ConsumerRecord } from '../record.ts';
+import type { ConsumerRecord, IsWanted } from '../record.ts';
 
 /** Records that a lease handed out together. */
 export interface RecordRun {
@@ -85,10 +85,8 @@ export class Lease implements PartitionReader {
    */
   next(): ConsumerRecord<never, never> | undefined {
     const { state } = this;
-    this.progress += 1;
-    if (this.#inHand >= 0) this.#finish(this.#inHand, this.#inHandEpoch);
-    this.#inHand = -1;
-    if (this.#cancelled || this.#turnOver || state.paused) return undefined;
+    this.finish();
+    if (this.#isOver) return undefined;
     const record = this.#read();
     if (record !== undefined) {
       this.#inHand = record.offset + 1;
@@ -125,6 +123,28 @@ export class Lease implements PartitionReader {
     }
     state.handedOut(this.#inHand);
     return { records, nextOffset: this.#inHand };
+  }
+
+  /**
+   * Finishes what is in hand and goes through what is left of what came with one fetch, making those records alone that are wanted:
+   * there may be none. Undefined where nothing is left.
+   * @throws ConsumerError `CONSUMER_CORRUPT_BATCH`
+   */
+  scan(isWanted: IsWanted): RecordRun | undefined {
+    this.finish();
+    if (this.#isOver || !this.state.hasRecords) return undefined;
+    const records: ConsumerRecord<never, never>[] = [];
+    for (let record = this.#read(isWanted); record !== undefined; record = this.#read(isWanted)) records.push(record);
+    const chunk = this.#dropChunk();
+    // Whoever was asked whether a record is wanted may have sought elsewhere: what was being read is gone then.
+    if (chunk === undefined) return undefined;
+    this.#inHand = chunk.nextOffset;
+    this.#inHandEpoch = chunk.lastEpoch;
+    return { records, nextOffset: chunk.nextOffset };
+  }
+
+  get #isOver(): boolean {
+    return this.#cancelled || this.#turnOver || this.state.paused;
   }
 
   /** Adds what is left of the first chunk; false where that is damaged and nobody is to be told yet. */
@@ -185,10 +205,10 @@ export class Lease implements PartitionReader {
     if (this.#isCurrent) this.state.processedUpTo(offset, epoch);
   }
 
-  #read(): ConsumerRecord<never, never> | undefined {
+  #read(isWanted?: IsWanted): ConsumerRecord<never, never> | undefined {
     const { state } = this;
     try {
-      return state.firstChunk?.next();
+      return state.firstChunk?.next(isWanted);
     } catch (cause) {
       const { topic, partition, position } = state;
       const error = corruptBatch(topic, partition, position, messageOf(cause), cause);
