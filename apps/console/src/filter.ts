@@ -4,6 +4,7 @@ import type { ReadPlan } from './api/contract.ts';
 import type { Said } from './api/refusals.ts';
 import { type ConsoleError, refusal } from './errors.ts';
 import { messagePackAsJson } from './messages/msgpack.ts';
+import { TextPlaces } from './messages/text-places.ts';
 import { filterWork, type ReadTurns } from './messages/turns.ts';
 import type { SchemaRegistry } from './schemas/registry.ts';
 
@@ -35,6 +36,8 @@ export interface FilterRecord {
 
 /** Tells which of some records are wanted. */
 export interface RecordFilter {
+  /** Where it may match by the bytes alone: no record without such a place does. Undefined where they do not tell. */
+  readonly places?: TextPlaces | undefined;
   match(records: readonly FilterRecord[]): Promise<readonly boolean[]>;
   close(): Promise<void>;
 }
@@ -78,12 +81,14 @@ class TextFilter implements RecordFilter {
   /** Without letters that have two cases the bytes can be looked at as they are. */
   readonly #isPlain: boolean;
   readonly #schemas: SchemaRegistry | undefined;
+  readonly places: TextPlaces | undefined;
 
   constructor(wanted: string, schemas: SchemaRegistry | undefined) {
     this.#schemas = schemas;
     this.#wanted = wanted.toLowerCase();
     this.#bytes = Buffer.from(wanted);
     this.#isPlain = wanted.toLowerCase() === wanted.toUpperCase();
+    this.places = TextPlaces.of(wanted);
   }
 
   match(records: readonly FilterRecord[]): Promise<boolean[]> {

@@ -4,8 +4,9 @@ import type { ExportBound, Message, ReadProgress, UnreadPartition } from '../api
 import { EXPORT_BYTES_MAX, EXPORT_RECORDS_MAX } from '../api/export-bounds.ts';
 import { type FileFormat, headOf, lineOf } from '../api/message-file.ts';
 import { openFilter } from '../filter.ts';
+import type { Records } from './looked-through.ts';
 import { outcomesOf } from './outcomes.ts';
-import { type Records, readRanges, startsAt, wholeRanges } from './ranges.ts';
+import { readRanges, startsAt, wholeRanges } from './ranges.ts';
 import type { ReadRequest } from './read.ts';
 import { showing, showRecords } from './shown.ts';
 
@@ -53,13 +54,13 @@ export async function exportMessages(request: ReadRequest, options: ExportOption
     };
     const file = new MessageFile(request, options, total);
     await file.begin();
-    for await (const records of readRanges(request, ranges, stuck)) {
-      const matched = await filter?.match(records);
+    for await (const { records, count } of readRanges({ ...request, places: filter?.places }, ranges, stuck)) {
+      const matched = records.length === 0 ? undefined : await filter?.match(records);
       for (const some of portionsOf(matched === undefined ? records : records.filter((_, at) => matched[at]))) {
         await file.add(some);
         if (file.bound !== null) return { bound: file.bound, unread: silent };
       }
-      file.passed(records.length);
+      file.passed(count);
     }
     return { bound: null, unread: silent };
   } finally {

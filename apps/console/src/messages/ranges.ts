@@ -1,12 +1,13 @@
 /** Which offsets of which partitions a read goes through, and the way through them: to their end, or to where no more can be had. */
-import { Consumer, type ConsumerBatch } from '@millrace/consumer';
+import { Consumer, type ScannedBatch } from '@millrace/consumer';
 import type { ReadPlan, UnreadPartition } from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { foundOffsets, offsetsOf, placeName } from '../clusters/topic-look.ts';
 import { refusal } from '../errors.ts';
 import { holdsNothingFrom } from './batch-look.ts';
+import { LookedThrough, type Portion, type Records } from './looked-through.ts';
 import { messagePackAsJson } from './msgpack.ts';
-import type { RecordToShow } from './shown.ts';
+import type { TextPlaces } from './text-places.ts';
 
 /** What is fetched ahead of a reader: it bounds the memory that somebody who looks takes. */
 const PREFETCH_BYTES_MAX = 8 * 1024 * 1024;
@@ -37,8 +38,6 @@ export interface TopicPlace {
   readonly cluster: Cluster;
   readonly topic: string;
 }
-
-export type Records = readonly RecordToShow[];
 
 /**
  * The partitions that are asked for, from the first offset to the end.
@@ -126,6 +125,8 @@ export interface RangesRequest extends TopicPlace, WholeOption {
   readonly signal: AbortSignal;
   /** How long is waited without coming on; `PATIENCE_MS` by default. */
   readonly patienceMs?: number | undefined;
+  /** What tells by their bytes of most records that nobody wants them. */
+  readonly places?: TextPlaces | undefined;
 }
 
 /**
@@ -136,15 +137,16 @@ export async function* readRanges(
   request: RangesRequest,
   ranges: readonly Range[],
   stuck: (partitions: readonly number[]) => void,
-): AsyncGenerator<Records> {
+): AsyncGenerator<Portion> {
   const { cluster, topic, signal, isWhole = false, patienceMs = PATIENCE_MS } = request;
   const some = ranges.filter(({ from, to }) => from < to);
   if (some.length === 0) return;
   await using consumer = openConsumer(cluster, 'earliest');
   consumer.assign(some.map(({ partition, from }) => ({ topic, partition, offset: from })));
   const way = new WayThrough(request, consumer, some);
-  const batches = consumer.batches()[Symbol.asyncIterator]();
-  let waiting: Promise<IteratorResult<ConsumerBatch>> | undefined;
+  const looked = new LookedThrough(way.ends, placesFor(request));
+  const batches = consumer.scan((record, place) => looked.isWanted(record, place));
+  let waiting: Promise<IteratorResult<ScannedBatch>> | undefined;
   while (!way.isOver && !signal.aborted) {
     waiting ??= batches.next();
     const next = await orPause(waiting, signal);
@@ -158,20 +160,22 @@ export async function* readRanges(
     }
     waiting = undefined;
     const { partition, records, nextOffset } = next.value;
-    const end = way.endOf(partition);
-    if (end === undefined) continue;
-    const wanted = records.filter(({ offset }) => offset < end);
-    await cluster.schemas?.prepare(partsOf(wanted));
-    yield isWhole ? wanted : masked(cluster, topic, wanted);
+    await cluster.schemas?.prepare(partsOf(records));
+    const portion = looked.portion(partition, isWhole ? records : masked(cluster, topic, records));
+    if (portion.count > 0) yield portion;
     way.cameTo(partition, nextOffset);
   }
+}
+
+/** Where a schema says what bytes hold, or some of it is hidden, they do not tell what is looked at. */
+function placesFor({ cluster, topic, places }: RangesRequest): TextPlaces | undefined {
+  return cluster.schemas === undefined && cluster.maskOf(topic) === undefined ? places : undefined;
 }
 
 /** How far a consumer has come on its way through some ranges. */
 class WayThrough {
   readonly #request: RangesRequest;
   readonly #consumer: Consumer;
-  /** Where the partitions end that are not through. */
   readonly #ends: Map<number, number>;
   #cameOnMs = performance.now();
   #askedMs = this.#cameOnMs;
@@ -197,8 +201,9 @@ class WayThrough {
     return performance.now() - this.#cameOnMs;
   }
 
-  endOf(partition: number): number | undefined {
-    return this.#ends.get(partition);
+  /** Where the partitions end that are not through. */
+  get ends(): ReadonlyMap<number, number> {
+    return this.#ends;
   }
 
   cameTo(partition: number, nextOffset: number): void {

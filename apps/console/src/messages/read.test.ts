@@ -1,7 +1,7 @@
 import { Producer } from '@millrace/producer';
 import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Message, MessageMark, ReadPlan, ReadProgress } from '../api/contract.ts';
+import type { Message, MessageMark, ReadEnd, ReadPlan, ReadProgress } from '../api/contract.ts';
 import { Cluster } from '../clusters/cluster.ts';
 import { openTriedBroker, type TriedCluster } from '../testing/test-cluster.ts';
 import { type ReadListener, readMessages, tailMessages } from './read.ts';
@@ -83,6 +83,39 @@ describe('a read', () => {
       expect(scanned).toBeLessThan(RECORDS);
     },
   );
+
+  it('finds page by page all that a text is in, whatever its case, and counts what it has passed over', async () => {
+    const wanted = Array.from({ length: RECORDS }, (_, n) => n).filter((n) => `hay ${n}.`.includes('hay 24'));
+    const limit = 400;
+    const found: number[] = [];
+    const ends: ReadEnd[] = [];
+    let cursor: string | undefined;
+    do {
+      const plan: ReadPlan = { from: 'beginning', search: 'HAY 24', searchAs: 'text', limit, cursor };
+      ends.push(await read('many', plan, { messages: (some) => void found.push(...some.map(({ offset }) => offset)) }));
+      cursor = ends.at(-1)?.cursor ?? undefined;
+    } while (cursor !== undefined);
+    expect(found).toEqual(wanted);
+    const lasts = [wanted[limit - 1] ?? 0, wanted[2 * limit - 1] ?? 0];
+    expect(ends.map(({ scanned }) => scanned)).toEqual([
+      (lasts[0] ?? 0) + 1,
+      (lasts[1] ?? 0) - (lasts[0] ?? 0),
+      RECORDS - (lasts[1] ?? 0) - 1,
+    ]);
+    expect(ends[0]?.cursor).toBe(`0-${(lasts[0] ?? 0) + 1}`);
+  });
+
+  it('finds the newest that a text is in, and goes on before them', async () => {
+    const wanted = Array.from({ length: RECORDS }, (_, n) => RECORDS - 1 - n).filter((n) => String(n).includes('77'));
+    const found: number[] = [];
+    let cursor: string | undefined;
+    for (let pages = 0; pages < 2; pages += 1) {
+      const plan: ReadPlan = { from: 'newest', search: '77', searchAs: 'text', limit: 100, cursor };
+      const listener = { messages: (some: readonly Message[]) => void found.push(...some.map(({ offset }) => offset)) };
+      cursor = (await read('many', plan, listener)).cursor ?? undefined;
+    }
+    expect(found).toEqual(wanted.slice(0, 200));
+  });
 
   it('that goes on tells a burst in parts, and asks for the outcome of what was sent in a transaction alone', async () => {
     const { bootstrapServers } = broker;

@@ -10,13 +10,13 @@ import type {
 import type { Cluster } from '../clusters/cluster.ts';
 import { refusal } from '../errors.ts';
 import { openFilter, type RecordFilter } from '../filter.ts';
+import type { Portion, Records } from './looked-through.ts';
 import { Marks, outcomesOf, type RecordPlace, TailMarks } from './outcomes.ts';
 import {
   cursorOf,
   endsAtCursor,
   type Range,
   type Readable,
-  type Records,
   readRanges,
   startsAt,
   type WholeOption,
@@ -88,6 +88,12 @@ function outcomes({ cluster, topic, signal }: ReadRequest) {
   return (places: readonly RecordPlace[]): Promise<MessageMark[]> => outcomesOf(cluster, topic, places, signal);
 }
 
+/** A record that is wanted, and which it is of those that were looked at with it. */
+interface Match {
+  readonly record: Records[number];
+  readonly index: number;
+}
+
 /** The reading of one page. */
 class PageRead {
   readonly #request: ReadRequest;
@@ -124,18 +130,20 @@ class PageRead {
   async forwards(): Promise<ReadEnd> {
     const next = new Map(this.#ranges.map(({ partition, from }) => [partition, from]));
     const stuck = new Set<number>();
-    for await (const { records, matched } of this.#matches(this.#ranges, stuck)) {
-      const wanted: Records[number][] = [];
-      for (const [index, record] of records.entries()) {
-        if (this.#found === this.#limit) break;
-        next.set(record.partition, record.offset + 1);
-        this.#scanned += 1;
-        if (matched[index] !== true) continue;
-        this.#found += 1;
-        wanted.push(record);
-      }
-      await this.#tell(await showRecords(wanted, this.#showing));
-      if (this.#found === this.#limit) return this.#end(cursorOf(next));
+    for await (const { portion, matched } of this.#matches(this.#ranges, stuck)) {
+      const wanted = matched.slice(0, this.#limit - this.#found);
+      this.#found += wanted.length;
+      const last = this.#found === this.#limit ? wanted.at(-1) : undefined;
+      // What lies behind the last of a page comes with the next.
+      this.#scanned += last === undefined ? portion.count : last.index + 1;
+      next.set(portion.partition, last === undefined ? portion.next : last.record.offset + 1);
+      await this.#tell(
+        await showRecords(
+          wanted.map(({ record }) => record),
+          this.#showing,
+        ),
+      );
+      if (last !== undefined) return this.#end(cursorOf(next));
     }
     for (const { partition, to } of this.#ranges) if (!stuck.has(partition)) next.set(partition, to);
     return this.#end(this.#unread.length === 0 ? null : cursorOf(next));
@@ -182,11 +190,11 @@ class PageRead {
     /** Partitions of which older matches were let go again. */
     const left = new Set<number>();
     const keep = this.#limit + 1;
-    for await (const { records, matched } of this.#matches(window, stuck)) {
-      this.#scanned += records.length;
+    for await (const { portion, matched } of this.#matches(window, stuck)) {
+      this.#scanned += portion.count;
       // They are in the order of their offsets: of more than that the last are the newest.
-      const wanted = records.filter((_, index) => matched[index]);
-      for (const { partition } of wanted.slice(0, -keep)) left.add(partition);
+      const wanted = matched.map(({ record }) => record);
+      if (wanted.length > keep) left.add(portion.partition);
       kept.push(...(await showRecords(wanted.slice(-keep), this.#showing)));
       if (kept.length > keep * 4) {
         const sorted = newestFirst(kept);
@@ -202,16 +210,19 @@ class PageRead {
   async *#matches(
     ranges: readonly Range[],
     stuck: Set<number>,
-  ): AsyncGenerator<{ records: Records; matched: readonly boolean[] }> {
+  ): AsyncGenerator<{ portion: Portion; matched: readonly Match[] }> {
     const note = (partitions: readonly number[]): void => {
       for (const partition of partitions) {
         stuck.add(partition);
         this.#unread.push({ partition, why: 'noAnswer' });
       }
     };
-    for await (const records of readRanges(this.#request, ranges, note)) {
-      const matched = this.#filter === undefined ? records.map(() => true) : await this.#filter.match(records);
-      yield { records, matched };
+    const filter = this.#filter;
+    for await (const portion of readRanges({ ...this.#request, places: filter?.places }, ranges, note)) {
+      const { records, indexes } = portion;
+      const isMatch = filter === undefined || records.length === 0 ? undefined : await filter.match(records);
+      const all = records.map((record, at): Match => ({ record, index: indexes[at] ?? at }));
+      yield { portion, matched: isMatch === undefined ? all : all.filter((_, at) => isMatch[at]) };
     }
   }
 
@@ -305,7 +316,7 @@ export async function readRecord(
     isRead = false;
   };
   const wanted = isThere ? [{ partition, from: offset, to: offset + 1 }] : [];
-  for await (const records of readRanges({ cluster, topic, signal, isWhole, patienceMs }, wanted, noted)) {
+  for await (const { records } of readRanges({ cluster, topic, signal, isWhole, patienceMs }, wanted, noted)) {
     const record = records.find((each) => each.offset === offset);
     if (record !== undefined) return record;
   }

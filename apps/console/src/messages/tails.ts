@@ -3,8 +3,9 @@ import type { TopicPartition } from '@millrace/client';
 import type { Consumer, ConsumerBatch } from '@millrace/consumer';
 import type { Message } from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
+import type { Records } from './looked-through.ts';
 import type { RecordPlace } from './outcomes.ts';
-import { masked, openConsumer, partsOf, type Records } from './ranges.ts';
+import { masked, openConsumer, partsOf } from './ranges.ts';
 import { showing, showRecords } from './shown.ts';
 
 /** Messages that a live tail tells at once: of a burst in one piece the text alone would be megabytes. */
