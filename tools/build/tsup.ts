@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'tsup';
-import { emitTypes } from './types.ts';
+import { takeTypes } from './types.ts';
 
 /**
  * How every package builds: what its manifest publishes as `./dist/NAME.js` comes from `src/NAME.ts`, as ESM for the
@@ -20,7 +20,7 @@ export function library(more: readonly string[] = []) {
     splitting: true,
     // tsup makes declarations with the compiler's old programming interface, which TypeScript 7 no longer has.
     dts: false,
-    onSuccess: async () => emitTypes(process.cwd(), entry),
+    onSuccess: () => takeTypes(process.cwd()),
   });
 }
 

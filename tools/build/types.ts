@@ -1,18 +1,26 @@
-/** Writes a package's declarations with the compiler itself: one `.d.ts` beside each source that its doors reach. */
+/**
+ * Packages' declarations, written by the compiler itself: one `.d.ts` beside each source that a package's doors reach. It sees the siblings'
+ * sources, not their builds, and would write their declarations for every package again; so all are written once, as one program, and each
+ * package takes its own.
+ */
 import { execFileSync } from 'node:child_process';
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 const root = join(import.meta.dirname, '../..');
 
+/** Where turbo.json's task `//#declarations` says that they are. */
+const written = join(root, 'node_modules/.cache/millrace/declarations');
+
 /**
- * The compiler sees the siblings' sources, not their builds, and emits their declarations too; so it writes the whole
- * tree to a temporary folder, and the package takes its own part.
+ * Writes the declarations of every package.
  *
- * @throws Error with the compiler's report when the package does not compile.
+ * @throws Error with the compiler's report when a package does not compile.
  */
-export function emitTypes(folder: string, entry: readonly string[]): void {
+export async function writeTypes(): Promise<void> {
+  const files = await allEntries();
   const out = mkdtempSync(join(tmpdir(), 'millrace-types-'));
   try {
     const config = join(out, 'tsconfig.json');
@@ -20,30 +28,72 @@ export function emitTypes(folder: string, entry: readonly string[]): void {
       config,
       JSON.stringify({
         extends: join(root, 'tsconfig.json'),
-        files: entry.map((file) => join(folder, file)),
+        files,
         include: [],
         compilerOptions: {
           noEmit: false,
           declaration: true,
           emitDeclarationOnly: true,
-          // The types are checked once, by the check's step `types`; here it would be once for each package that is above a source.
-          // What cannot be declared is said all the same.
+          // The types are checked once, by the check's step `types`. What cannot be declared is said all the same.
           noCheck: true,
           rootDir: root,
           outDir: join(out, 'types'),
           typeRoots: [join(root, 'node_modules/@types')],
+          // What is found through node_modules is taken for somebody else's, of which nothing is written.
+          paths: doors(),
         },
       }),
     );
     compile(config);
-    const own = join(out, 'types', relative(root, folder), 'src');
-    for (const file of globSync('**/*.d.ts', { cwd: own })) {
-      namesDeclarations(join(own, file));
+    for (const file of globSync('**/*.d.ts', { cwd: join(out, 'types') })) {
+      namesDeclarations(join(out, 'types', file));
     }
-    cpSync(own, join(folder, 'dist'), { recursive: true });
+    rmSync(written, { recursive: true, force: true });
+    mkdirSync(written, { recursive: true });
+    cpSync(join(out, 'types'), written, { recursive: true });
   } finally {
     rmSync(out, { recursive: true, force: true });
   }
+}
+
+/** Puts the declarations of the package in `folder` beside what it was built to. */
+export async function takeTypes(folder: string): Promise<void> {
+  // Turbo has them written before, from sources as they are now; who builds without it gets no older ones.
+  if (process.env['TURBO_HASH'] === undefined) await writeTypes();
+  const own = join(written, relative(root, folder), 'src');
+  if (!existsSync(own))
+    throw new Error(`there are no declarations in ${own}: build with \`pnpm build\`, which writes them first`);
+  cpSync(own, join(folder, 'dist'), { recursive: true });
+}
+
+/** What the packages' own settings say that they are built from. */
+async function allEntries(): Promise<string[]> {
+  const before = process.cwd();
+  const entries: string[] = [];
+  try {
+    for (const settings of globSync('{packages,apps}/*/tsup.config.ts', { cwd: root }).sort()) {
+      const folder = join(root, dirname(settings));
+      // As tsup does, since they read their package's manifest.
+      process.chdir(folder);
+      const { default: options } = await import(pathToFileURL(join(root, settings)).href);
+      entries.push(...options.entry.map((file: string) => join(folder, file)));
+    }
+  } finally {
+    process.chdir(before);
+  }
+  return entries;
+}
+
+/** The names that packages import each other by, and the sources that these are in the workspace. */
+function doors(): Record<string, string[]> {
+  const paths: Record<string, string[]> = {};
+  for (const manifest of globSync('{packages,apps}/*/package.json', { cwd: root })) {
+    const { name, exports } = JSON.parse(readFileSync(join(root, manifest), 'utf8'));
+    for (const [door, source] of Object.entries<string>(exports)) {
+      if (source.endsWith('.ts')) paths[join(name, door)] = [join(root, dirname(manifest), source)];
+    }
+  }
+  return paths;
 }
 
 function compile(config: string): void {
