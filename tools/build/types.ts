@@ -61,8 +61,9 @@ export async function takeTypes(folder: string): Promise<void> {
   // Turbo has them written before, from sources as they are now; who builds without it gets no older ones.
   if (process.env['TURBO_HASH'] === undefined) await writeTypes();
   const own = join(written, relative(root, folder), 'src');
-  if (!existsSync(own))
+  if (!existsSync(own)) {
     throw new Error(`there are no declarations in ${own}: build with \`pnpm build\`, which writes them first`);
+  }
   cpSync(own, join(folder, 'dist'), { recursive: true });
 }
 
