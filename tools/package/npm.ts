@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-const INSTALL_MS_MAX = 180_000;
+export const INSTALL_MS_MAX = 180_000;
 
 /** Without scripts by default, since nothing of ours may need compiling or a download when it is installed. */
 export function npmInstall(
