@@ -30,7 +30,11 @@ beforeEach(async () => {
 afterEach(() => test.stop());
 
 function raiseNoEpochs(): void {
-  vi.spyOn(test.broker.services.transactions.level, 'raisesEpochs', 'get').mockReturnValue(false);
+  raiseEpochs(false);
+}
+
+function raiseEpochs(raisesEpochs: boolean): void {
+  vi.spyOn(test.broker.services.transactions.level, 'raisesEpochs', 'get').mockReturnValue(raisesEpochs);
 }
 
 async function rest(): Promise<void> {
@@ -71,6 +75,32 @@ describe('a producer id whose epochs come to their end', () => {
     expect(await init(nextId, 0)).toEqual([0, nextId, 1]);
     // By now nobody's answer can be lost any more.
     expect(await init(producerId, 32_766)).toEqual([ErrorCode.PRODUCER_FENCED, -1, -1]);
+  });
+
+  it.each([false, true])('gives its last epoch again, ends raising epochs: %s', async (raisesEpochs) => {
+    const { producerId } = await producerAt(32_765);
+    raiseEpochs(raisesEpochs);
+    for (let time = 0; time < 3; time += 1) expect(await init(producerId, 32_765)).toEqual([0, producerId, 32_766]);
+    expect(await init(producerId, 32_764)).toEqual([ErrorCode.PRODUCER_FENCED, -1, -1]);
+    const next = await init(producerId, 32_766);
+    expect([next[0], next[2]]).toEqual([0, 0]);
+    expect(next[1]).not.toBe(producerId);
+    expect(await init(producerId, 32_765)).toEqual([ErrorCode.PRODUCER_FENCED, -1, -1]);
+    expect(await init(producerId, 32_766)).toEqual(next);
+  });
+
+  it('is followed by another, given as often as it is asked for, when its last transaction took too long', async () => {
+    const producer = await producerAt(32_766);
+    raiseEpochs(true);
+    await producer.add('t');
+    expect(await producer.produce('t', ['a'])).toBe(0);
+    test.clock.advance(TIMEOUT_MS + 10_001);
+    await rest();
+    expect(await describedAs('id')).toEqual(['CompleteAbort', producer.producerId, EPOCH_MAX]);
+    const next = await init(producer.producerId, 32_766);
+    expect([next[0], next[2]]).toEqual([0, 0]);
+    expect(next[1]).not.toBe(producer.producerId);
+    for (let time = 0; time < 2; time += 1) expect(await init(producer.producerId, 32_766)).toEqual(next);
   });
 
   it('is followed by another for who replaces its producer', async () => {

@@ -1,5 +1,6 @@
 import { ErrorCode } from '@millrace/protocol';
 import {
+  EPOCH_EXHAUSTED,
   isExhausted,
   NO_PARTITIONS,
   type Transaction,
@@ -68,25 +69,28 @@ export function planInit(
   const { producerEpoch: expected, producerId } = request;
   const isReplacing = expected < 0;
   const leftOut = isReplacing && raisesEpochs && now.epoch >= 0 ? 1 : 0;
-  if (isExhausted(now.epoch + leftOut)) {
-    const isCurrent = isReplacing || expected === now.epoch || expected === now.lastEpoch;
-    if (!isCurrent || spareId === undefined) return refuse(ErrorCode.PRODUCER_FENCED);
+  if (isExhausted(now.epoch + leftOut) && (isReplacing || isOfLastEpoch(now, expected))) {
+    if (spareId === undefined) return refuse(ErrorCode.PRODUCER_FENCED);
     const previousProducerId = now.producerId;
-    return give({
-      ...image,
-      producerId: spareId,
-      previousProducerId,
-      epoch: leftOut,
-      lastEpoch: isReplacing ? -1 : now.epoch,
-    });
+    // What the producer itself had, which may be one less than the present one: that is what it asks again with.
+    const lastEpoch = isReplacing ? -1 : expected;
+    return give({ ...image, producerId: spareId, previousProducerId, epoch: leftOut, lastEpoch });
   }
   if (isReplacing) return give({ ...image, epoch: now.epoch + 1 + leftOut, lastEpoch: -1 });
   if (now.epoch < 0) return give({ ...image, epoch: 0, lastEpoch: -1 });
   const isOfThis = producerId === now.producerId;
   if (isOfThis && expected === now.epoch) return give({ ...image, epoch: now.epoch + 1, lastEpoch: now.epoch });
-  // The answer to the call before was lost.
+  // The answer to the call before was lost; where that gave the last epoch, too, at which Kafka says UNKNOWN_SERVER_ERROR.
   if (expected === now.lastEpoch) return give(image);
   return refuse(ErrorCode.PRODUCER_FENCED);
+}
+
+/**
+ * Whether a producer has the last epoch of its producer id. The one beyond that only fences, and is nobody's: it was raised to when the
+ * producer's transaction took too long.
+ */
+function isOfLastEpoch({ epoch, lastEpoch }: TransactionImage, expected: number): boolean {
+  return expected === epoch || (epoch > EPOCH_EXHAUSTED && expected === lastEpoch);
 }
 
 /** Whether the producer id that somebody believes to have is, or was, that of the transactional id. */
