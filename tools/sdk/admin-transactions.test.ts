@@ -138,6 +138,15 @@ describe('transactions', () => {
     expect(await stableEnd(topic)).toBe(2);
   });
 
+  it('that are not begun are none that began longer ago', async ({ skip }) => {
+    skip(!(await tellsOfAges()), 'these brokers do not tell of it');
+    const id = uniqueName('id');
+    const [fenced] = await admin.fenceProducers([id]);
+    const producerIds = [fenced!.producerId];
+    expect(await admin.listTransactions({ producerIds })).toMatchObject([{ transactionalId: id, state: 'Empty' }]);
+    expect(await admin.listTransactions({ producerIds, openForMs: 0 })).toEqual([]);
+  });
+
   it('are aborted by name, and whoever goes on in them is refused', async ({ skip }) => {
     skip(!(await tellsOfTransactions()), 'these brokers do not tell of it');
     const topic = await newTopic();

@@ -37,7 +37,7 @@ export interface ListTransactionsOptions extends OperationOptions {
   readonly states?: readonly string[] | undefined;
   /** Only those of these producers; all by default. */
   readonly producerIds?: readonly number[] | undefined;
-  /** Only those that began longer ago, in milliseconds. Needs brokers from 3.8 on (KIP-994). */
+  /** Only those whose last transaction, over or not, began longer ago, in milliseconds; none that are `Empty`. Needs brokers from 3.8 on (KIP-994). */
   readonly openForMs?: number | undefined;
   /**
    * Only ids that match this as a whole, in the words of RE2/J, which have no lookahead and no references back. Needs brokers from 4.1 on (KIP-1152).
@@ -47,6 +47,8 @@ export interface ListTransactionsOptions extends OperationOptions {
   readonly brokerIds?: readonly number[] | undefined;
 }
 
+/** The state of an id that has had no transaction since its producer was given its epoch. */
+const NO_TRANSACTION = 'Empty';
 const DURATION_VERSION = 1;
 const PATTERN_VERSION = 2;
 
@@ -64,12 +66,14 @@ export async function listTransactions(
   const versionMin = idPattern === undefined ? oldest : PATTERN_VERSION;
   const listed = await fromBrokers(client, 'Listing transactions', brokerIds, options, async (nodeId, once) => {
     const response = await client.sendToBroker(nodeId, ListTransactions, body, { ...once, versionMin });
-    return response.transactionStates.map(({ transactionalId, producerId, transactionState }) => ({
+    const found = response.transactionStates.map(({ transactionalId, producerId, transactionState }) => ({
       transactionalId,
       producerId,
       state: transactionState,
       coordinatorId: nodeId,
     }));
+    // Brokers count an id without a transaction as one whose transaction began at -1, which is longer ago than anything.
+    return openForMs === undefined ? found : found.filter(({ state }) => state !== NO_TRANSACTION);
   });
   return listed.sort((a, b) => (a.transactionalId < b.transactionalId ? -1 : 1));
 }

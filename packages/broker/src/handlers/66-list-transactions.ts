@@ -2,12 +2,14 @@
  * ListTransactions: the transactions that this broker coordinates, by state, by producer, and by how long they have been open (KIP-664).
  *
  * v1 duration (KIP-994), v2 a pattern that ids have to match as a whole (KIP-1152). States that there are not are sent back; ids that who asks may not see are left out.
+ * As in Kafka (`TransactionStateManager.listTransactionStates`), the duration is counted from when the last transaction began, whether or not it is
+ * over, and from -1 where there has been none since InitProducerId: such ids pass every filter by duration.
  */
 import { ErrorCode, ListTransactions, type ListTransactionsResponseInput } from '@millrace/protocol';
 import { transactionalIdResource } from '../shared/authorization.ts';
 import { LinearPattern, PatternError } from '../shared/linear-pattern.ts';
 import { eachInTurns } from '../shared/turns.ts';
-import { STATES_BY_NUMBER, TransactionState } from '../transactions/transaction.ts';
+import { STATES_BY_NUMBER } from '../transactions/transaction.ts';
 import type { DescribedTransaction } from '../transactions/transaction-coordinator.ts';
 import { defineHandler } from './handler.ts';
 
@@ -31,7 +33,7 @@ export const listTransactions = defineHandler(
     const isWanted = ({ transactionalId, image }: DescribedTransaction): boolean =>
       (states.size === 0 || states.has(image.state)) &&
       (producers.size === 0 || producers.has(image.producerId)) &&
-      (request.durationFilter < 0 || isLonger(image, nowMs, request.durationFilter)) &&
+      (request.durationFilter < 0 || nowMs - image.startMs > request.durationFilter) &&
       pattern?.matches(transactionalId) !== false &&
       context.isAllowed('Describe', transactionalIdResource(transactionalId));
     const transactionStates: TransactionStateInput[] = [];
@@ -58,12 +60,4 @@ function patternOf(pattern: string | null): LinearPattern | undefined | 'none' {
     if (error instanceof PatternError) return 'none';
     throw error;
   }
-}
-
-function isLonger(
-  image: { readonly state: string; readonly startMs: number },
-  nowMs: number,
-  durationMs: number,
-): boolean {
-  return image.state !== TransactionState.EMPTY && nowMs - image.startMs > durationMs;
 }

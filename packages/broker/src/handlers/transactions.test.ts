@@ -210,8 +210,12 @@ describe('a transaction', () => {
     };
     expect(await idsOf({})).toEqual([['id', 'idle'], []]);
     expect(await idsOf({ stateFilters: ['Ongoing', 'Nonsense'] })).toEqual([['id'], ['Nonsense']]);
-    expect(await idsOf({ durationFilter: 4000 })).toEqual([['id'], []]);
-    expect(await idsOf({ durationFilter: 5000 })).toEqual([[], []]);
+    // As with Kafka, an id without a transaction counts as one whose transaction began at -1.
+    expect(await idsOf({ durationFilter: 4000 })).toEqual([['id', 'idle'], []]);
+    expect(await idsOf({ durationFilter: 5000 })).toEqual([['idle'], []]);
+    expect(await idsOf({ durationFilter: test.clock.now() })).toEqual([['idle'], []]);
+    expect(await idsOf({ durationFilter: test.clock.now() + 1 })).toEqual([[], []]);
+    expect(await idsOf({ durationFilter: 4000, stateFilters: ['Ongoing'] })).toEqual([['id'], []]);
     expect(await idsOf({ transactionalIdPattern: '' })).toEqual([['id', 'idle'], []]);
     expect(await idsOf({ transactionalIdPattern: 'i[a-f]' })).toEqual([['id'], []]);
     const bad = await client.ask(ListTransactions, 2, {
