@@ -4,6 +4,7 @@ import { KafkaClient, UnsupportedVersionError } from '@millrace/client';
 import { FatalTransactionError, Producer } from '@millrace/producer';
 import { Produce } from '@millrace/protocol';
 import { RecordBatchBuilder } from '@millrace/records';
+import { startBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isElsewhere, openSuiteCluster, type SuiteCluster, uniqueName } from './suite-cluster.ts';
 
@@ -136,6 +137,19 @@ describe('transactions', () => {
     expect(await admin.fenceProducers([id])).toMatchObject([{ transactionalId: id, producerId: expect.any(Number) }]);
     await expect(open.commit()).rejects.toBeInstanceOf(FatalTransactionError);
     expect(await stableEnd(topic)).toBe(2);
+  });
+
+  it.runIf(!isElsewhere)('are fenced where none may take a minute', async () => {
+    await using broker = await startBroker({ config: { 'transaction.max.timeout.ms': 45_000 } });
+    await using own = new Admin({ bootstrapServers: broker.bootstrapServers });
+    const id = uniqueName('id');
+    expect(await own.fenceProducers([id])).toMatchObject([{ transactionalId: id, producerEpoch: 0 }]);
+    // One request is waited for no longer, however long it may be tried again.
+    const fenced = await own.forceTerminateTransaction(id, { timeoutMs: 120_000 });
+    expect(fenced.producerEpoch).toBeGreaterThan(0);
+    expect(await own.describeTransactions([id])).toMatchObject([{ timeoutMs: 30_000 }]);
+    await own.fenceProducers([id], { timeoutMs: 20_000 });
+    expect(await own.describeTransactions([id])).toMatchObject([{ timeoutMs: 20_000 }]);
   });
 
   it('that are not begun are none that began longer ago', async ({ skip }) => {

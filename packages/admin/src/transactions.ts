@@ -185,21 +185,22 @@ export interface FencedProducer {
   readonly producerEpoch: number;
 }
 
-/** What a transaction of the producer that fences could take; there is none. */
-const FENCING_TIMEOUT_MS = 60_000;
-
 export async function fenceProducers(
   client: KafkaClient,
   transactionalIds: readonly string[],
   options: OperationOptions,
 ): Promise<FencedProducer[]> {
   const failures = new ItemFailures('Fencing producers');
+  // There will be no transaction that could take so long. It is how long Kafka's coordinator tries to write the epoch, which is of use for as long
+  // as one request is waited for; and it must not be above `transaction.max.timeout.ms`.
+  const { requestTimeoutMs } = client.settings;
+  const transactionTimeoutMs = Math.max(1, Math.min(requestTimeoutMs, options.timeoutMs ?? requestTimeoutMs));
   const fenced = transactionalIds.map(async (transactionalId): Promise<FencedProducer[]> => {
     const response = await client.sendToCoordinator(
       'transaction',
       transactionalId,
       InitProducerId,
-      { transactionalId, transactionTimeoutMs: FENCING_TIMEOUT_MS },
+      { transactionalId, transactionTimeoutMs },
       // An open transaction is aborted first, which takes until its markers are written (KAFKA-16570).
       { ...options, errorOf: ({ errorCode }) => busyError(errorCode) },
     );
