@@ -1,10 +1,14 @@
 import { isMetadataError, type MetadataStore } from '@millrace/metadata';
+import type { Clock, Timer } from '@millrace/ports';
 import type { Logger } from '../shared/logger.ts';
 import { MalformedNodeError, paths, transactionVersionOf } from './znodes.ts';
 
 /** From this level on values of `__transaction_state` may have tags; from 2 on producers get a new epoch with each transaction (KIP-890). */
 const TAGS_SINCE = 1;
 const RAISING_SINCE = 2;
+
+/** How long until the store is read again that could not be read. */
+const RETRY_MS = 1000;
 
 /** The highest that this release knows. */
 export const TRANSACTION_VERSION_MAX = 2;
@@ -13,6 +17,7 @@ export interface TransactionLevelOptions {
   /** The highest that this broker takes part in. */
   readonly ownMax: number;
   readonly store: MetadataStore;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -31,6 +36,8 @@ export class TransactionLevel {
   /** Whether there was a cluster to read of: what is read first is no change. */
   #isKnown = false;
   #reading: Promise<void> = Promise.resolve();
+  #isStopped = false;
+  #retry: Timer | undefined;
   /** One function, so that a store that is asked twice tells once. */
   readonly #changed = (): void => void this.load();
 
@@ -64,15 +71,31 @@ export class TransactionLevel {
     return this.#reading;
   }
 
+  /** Follows it no more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#retry?.cancel();
+  }
+
+  /**
+   * Where the store cannot be read, what was read last holds until it can: clients take what comes with one epoch for the same, and where others have
+   * read the same list of brokers they say the same.
+   */
   async #read(): Promise<void> {
-    const { store, logger } = this.#options;
+    const { store, clock, logger } = this.#options;
+    if (this.#isStopped) return;
+    this.#retry?.cancel();
     try {
       while (!(await this.#readOnce()));
     } catch (error) {
       // Without a session nothing is told of; the next one reads anew.
       if (isMetadataError(error, 'SESSION_EXPIRED', 'STORE_CLOSED')) return;
-      logger.warn({ err: error, sessionState: store.sessionState }, 'Cannot tell which transactions all brokers know');
-      this.#level = 0;
+      if (this.#isStopped) return;
+      this.#retry = clock.schedule(RETRY_MS, this.#changed);
+      logger.warn(
+        { err: error, sessionState: store.sessionState, transactionVersion: this.#level, retryInMs: RETRY_MS },
+        'The transaction.version of the cluster could not be read; what was read last holds until it can',
+      );
     }
   }
 

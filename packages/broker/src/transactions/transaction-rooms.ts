@@ -78,7 +78,7 @@ export class TransactionRooms {
     this.#isVerifying = options.isVerifying;
     this.markers = writer;
     const { store, hasTaggedTransactions, transactionVersionMax = TRANSACTION_VERSION_MAX } = options;
-    this.level = new TransactionLevel({ store, logger, ownMax: transactionVersionMax });
+    this.level = new TransactionLevel({ store, clock, logger, ownMax: transactionVersionMax });
     this.coordinator = new TransactionCoordinator({
       config,
       clock,
@@ -133,6 +133,7 @@ export class TransactionRooms {
   }
 
   stop(): void {
+    this.level.stop();
     this.coordinator.stop();
     this.#deadlines.close();
     for (const lanes of this.#lanes) lanes.close();
