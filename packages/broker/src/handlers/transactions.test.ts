@@ -144,7 +144,27 @@ describe('a transaction', () => {
     expect((await waiting).responses[0]?.partitions[0]?.records?.length).toBeGreaterThan(0);
   });
 
-  it('goes on after a restart, with its markers where only these were missing', async () => {
+  it.each([true, false])(
+    'has its markers written after a restart, where only these were missing; commit: %s',
+    async (isCommit) => {
+      const producer = await TestProducer.start(test, 'id');
+      await producer.add('t', [0, 1]);
+      await producer.produce('t', ['a']);
+      test.broker.services.transactions.coordinator.holdMarkers();
+      expect(await producer.end(isCommit)).toBe(0);
+      await rest();
+      expect(await stateOf('id')).toBe(isCommit ? 'PrepareCommit' : 'PrepareAbort');
+      expect((await fetched()).lastStableOffset).toBe(0);
+      await test.restart();
+      client = test.connect();
+      await rest();
+      expect(await stateOf('id')).toBe(isCommit ? 'CompleteCommit' : 'CompleteAbort');
+      expect((await fetched()).lastStableOffset).toBe(2);
+      expect(await committedValues()).toEqual(isCommit ? ['a'] : []);
+    },
+  );
+
+  it('goes on after a restart', async () => {
     const producer = await TestProducer.start(test, 'id');
     await producer.add('t');
     await producer.produce('t', ['a']);
