@@ -23,6 +23,8 @@ export interface TransactionRecord {
   readonly producerEpoch?: number;
   readonly previousProducerId?: number;
   readonly nextProducerId?: number;
+  /** `transaction.version` of who ended the transaction: from 2 on its end has raised the epoch. Undefined where the record tells none. */
+  readonly clientTransactionVersion?: number;
   readonly timeoutMs?: number;
   readonly partitions?: readonly { readonly topic: string; readonly partition: number }[];
   /** Milliseconds since the Unix epoch; -1 where there was no transaction. */
@@ -49,6 +51,7 @@ export function transactionRecord(key: Buffer | null, value: Buffer | null): Tra
       producerEpoch: stored.producerEpoch,
       ...(stored.previousProducerId >= 0 ? { previousProducerId: stored.previousProducerId } : {}),
       ...(stored.nextProducerId >= 0 ? { nextProducerId: stored.nextProducerId } : {}),
+      ...(stored.clientTransactionVersion > 0 ? { clientTransactionVersion: stored.clientTransactionVersion } : {}),
       timeoutMs: stored.transactionTimeoutMs,
       partitions: (stored.transactionPartitions ?? []).flatMap(({ topic, partitionIds }) =>
         partitionIds.map((partition) => ({ topic, partition })),
@@ -66,11 +69,13 @@ export function transactionText(record: TransactionRecord): string {
   const id = `transactional id ${JSON.stringify(printable(record.transactionalId))}`;
   if (record.state === undefined) return `${id} is forgotten`;
   const { partitions = [], timeoutMs = 0, startTimestamp = -1, previousProducerId, nextProducerId } = record;
+  const { clientTransactionVersion } = record;
   const parts = [`${id}: ${record.state}`, `producer ${record.producerId} epoch ${record.producerEpoch}`];
   if (previousProducerId !== undefined) parts.push(`before that producer ${previousProducerId}`);
   if (nextProducerId !== undefined) parts.push(`next producer ${nextProducerId}`);
   parts.push(`timeout ${formatDuration(timeoutMs)}`);
   if (startTimestamp >= 0) parts.push(`begun ${formatTimestamp(startTimestamp)}`);
   if (partitions.length > 0) parts.push(`in ${listPartitions(partitions)}`);
+  if (clientTransactionVersion !== undefined) parts.push(`transaction.version ${clientTransactionVersion}`);
   return parts.join(', ');
 }

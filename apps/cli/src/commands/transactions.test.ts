@@ -122,12 +122,27 @@ describe('millrace transactions', () => {
       const dumped = await millrace(undefined, ['log', 'dump', join(folder, file!), '--records']);
       expect(dumped.stdout).toMatch(/transactional id "shop": Empty, producer \d+ epoch 0, timeout 1 min$/m);
       expect(dumped.stdout).toMatch(/"shop": Ongoing, producer \d+ epoch 0, timeout 1 min, begun .*Z, in orders 0$/m);
-      expect(dumped.stdout).toMatch(/"shop": PrepareCommit, producer \d+ epoch 1, .* in orders 0$/m);
+      expect(dumped.stdout).toMatch(
+        /"shop": PrepareCommit, producer \d+ epoch 1, .* in orders 0, transaction\.version 2$/m,
+      );
       expect(dumped.stdout).toMatch(/"shop": CompleteCommit, producer \d+ epoch 1, timeout 1 min, begun [^,]*Z$/m);
       const lines = (
         await millrace(undefined, ['--json', 'log', 'dump', join(folder, file!), '--records'])
       ).stdout.split('\n');
-      expect(JSON.parse(lines[0]!).records[0].transaction).toMatchObject({ transactionalId: 'shop', state: 'Empty' });
+      const records: { transaction: Record<string, unknown> }[] = lines
+        .filter((line) => line !== '')
+        .flatMap((line) => JSON.parse(line).records ?? []);
+      expect(records[0]!.transaction).toMatchObject({ transactionalId: 'shop', state: 'Empty' });
+      const versions = records.map(({ transaction }) => [
+        transaction['state'],
+        transaction['clientTransactionVersion'],
+      ]);
+      expect(versions).toEqual([
+        ['Empty', undefined],
+        ['Ongoing', undefined],
+        ['PrepareCommit', 2],
+        ['CompleteCommit', undefined],
+      ]);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -5,7 +5,7 @@ import type { ClusterImage } from '../cluster/cluster-image.ts';
 import type { PeerSendOptions } from '../cluster/peers.ts';
 import { Deadlines } from '../shared/deadlines.ts';
 import { Guard } from '../shared/guard.ts';
-import { noMetrics } from '../shared/metrics.ts';
+import { type Counter, type Metrics, noMetrics } from '../shared/metrics.ts';
 import type { BrokerLanes } from './broker-lanes.ts';
 import type { PartitionsByTopic, TransactionAsker } from './transaction.ts';
 import type { TransactionCoordinator } from './transaction-coordinator.ts';
@@ -25,6 +25,8 @@ let coordinatorId: number;
 let waitedMs: number;
 /** What asking another broker fails with at once. */
 let fault: Error | undefined;
+/** How many partitions count as failures. */
+let failures: number;
 let verifier: Verifier;
 
 const named = (id: string, epoch: number, partitions: PartitionsByTopic): string =>
@@ -34,6 +36,13 @@ beforeEach(() => {
   added = [];
   asked = [];
   fault = undefined;
+  failures = 0;
+  const counter: Counter = {
+    add: (count) => {
+      failures += count;
+    },
+  };
+  const metrics: Metrics = { ...noMetrics, counter: () => counter };
   const clock = new ManualClock();
   const guard = new Guard(silentLogger);
   const cluster = { partition: () => ({ leader: coordinatorId }) } as unknown as ClusterImage;
@@ -89,7 +98,7 @@ beforeEach(() => {
     deadlines: new Deadlines(clock, guard),
     timeoutMs: 30_000,
     clock,
-    metrics: noMetrics,
+    metrics,
   });
 });
 
@@ -129,5 +138,25 @@ describe('partitions of one request', () => {
     const all = [asker(0), asker(1), asker(0)].map((who, partition) => verifier.ask('add', who, 'a', partition));
     expect(await Promise.all(all)).toEqual([0, ErrorCode.PRODUCER_FENCED, 0]);
     expect(added).toEqual(['id/1: a-1', 'id/0: a-0 a-2']);
+  });
+});
+
+describe('the failures that are counted', () => {
+  it('are all that coordinators have answered, and that could not be asked', async () => {
+    coordinatorId = HERE;
+    expect(await verifier.ask('add', asker(0), 'a', 0)).toBe(ErrorCode.NONE);
+    expect(failures).toBe(0);
+    expect(await verifier.ask('add', asker(1), 'a', 0)).toBe(ErrorCode.PRODUCER_FENCED);
+    expect(failures).toBe(1);
+    coordinatorId = HERE + 1;
+    fault = new Error('no connection');
+    expect(await verifier.ask('verify', asker(0), 'a', 0)).toBe(ErrorCode.NETWORK_EXCEPTION);
+    expect(failures).toBe(2);
+  });
+
+  it('are not those where nobody coordinates: there is nobody to ask', async () => {
+    coordinatorId = -1;
+    expect(await verifier.ask('verify', asker(0), 'a', 0)).toBe(ErrorCode.COORDINATOR_NOT_AVAILABLE);
+    expect(failures).toBe(0);
   });
 });

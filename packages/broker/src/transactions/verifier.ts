@@ -84,33 +84,35 @@ export class Verifier {
     );
     this.#failures = options.metrics.counter(
       `${prefix}_verificationfailures_total`,
-      'Partitions that were not in the transaction whose records were sent',
+      'Partitions that a coordinator did not confirm or add to a transaction, for whatever reason, or of which it could not be asked; those of requests that their producers send again count each time',
     );
   }
 
   /** Whether a partition is in a transaction is told at once where this broker coordinates. */
   ask(demand: Demand, asker: TransactionAsker, topic: string, partition: number): Promise<number> | number {
     const { clock } = this.#options;
+    const leader = this.#leaderOf(asker.transactionalId);
+    // Nobody was asked, so nothing is counted (`AddPartitionsToTxnManager`).
+    if (leader < 0) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
     const startMs = clock.monotonic();
     const count = (errorCode: number): number => {
       this.#tookMs.observe(clock.monotonic() - startMs);
       if (errorCode !== ErrorCode.NONE) this.#failures.add(1);
       return errorCode;
     };
-    const answer = this.#askCoordinator(demand, asker, topic, partition);
+    const answer = this.#askCoordinator(leader, { demand, asker, topic, partition });
     return answer instanceof Promise ? answer.then(count) : count(answer);
   }
 
-  #askCoordinator(demand: Demand, asker: TransactionAsker, topic: string, partition: number): Promise<number> | number {
+  #askCoordinator(leader: number, question: Omit<Question, 'resolve'>): Promise<number> | number {
     const { brokerId, coordinator } = this.#options;
-    const leader = this.#leaderOf(asker.transactionalId);
-    if (leader < 0) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
+    const { demand, asker, topic, partition } = question;
     if (leader === brokerId) {
       if (demand === 'add') return this.#addHere(asker, topic, partition);
       const codes = coordinator.verify(asker, onlyWith(topic, partition));
       return codes.get(topic)?.get(partition) ?? ErrorCode.UNKNOWN_SERVER_ERROR;
     }
-    return new Promise((resolve) => this.#queue(leader, { demand, asker, topic, partition, resolve }));
+    return new Promise((resolve) => this.#queue(leader, { ...question, resolve }));
   }
 
   /** Partitions of one request go into one write: each further one would be another sync before its records are. */
