@@ -10,6 +10,7 @@ import * as consumerSdk from '@millrace/consumer';
 import * as producerSdk from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { isElsewhere } from './suite-cluster.ts';
 
 const { Admin } = adminSdk;
 const { Consumer } = consumerSdk;
@@ -262,7 +263,7 @@ it.each(Object.entries(KINDS).filter(([, kind]) => kind.isHandedOut !== true))(
   },
 );
 
-describe.each(Object.entries(KINDS))('%s', (_name, kind) => {
+describe.runIf(!isElsewhere).each(Object.entries(KINDS))('%s', (_name, kind) => {
   it('is called with junk in every place', async () => {
     const faults: string[] = [];
     let methods: (string | symbol)[] = [];

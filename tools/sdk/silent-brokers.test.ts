@@ -3,6 +3,7 @@ import { Admin, AdminItemsError } from '@millrace/admin';
 import { Producer } from '@millrace/producer';
 import { startCluster, type TestCluster } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isElsewhere } from './suite-cluster.ts';
 
 const TIMEOUT = { timeoutMs: 1500 };
 const PARTITIONS = [0, 1, 2].map((partition) => ({ topic: 'orders', partition }));
@@ -15,7 +16,7 @@ async function failuresOf(call: Promise<unknown>): Promise<Map<string, string>> 
   return new Map([...failure.failures].map(([item, { code }]) => [item, code]));
 }
 
-describe('a broker that is silent', () => {
+describe.runIf(!isElsewhere)('a broker that is silent', () => {
   let cluster: TestCluster;
   let admin: Admin;
   let silent: number;
@@ -82,7 +83,7 @@ describe('a broker that is silent', () => {
   });
 });
 
-describe('a broker that leaves the cluster while it is asked for its share', () => {
+describe.runIf(!isElsewhere)('a broker that leaves the cluster while it is asked for its share', () => {
   it('has the others asked anew, to which its groups and transactional ids have moved', async () => {
     await using cluster = await startCluster({ topics: [{ topic: 'orders', partitions: 3 }] });
     const { bootstrapServers } = cluster;

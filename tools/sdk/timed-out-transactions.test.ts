@@ -3,7 +3,7 @@ import { Consumer } from '@millrace/consumer';
 import { AbortableTransactionError, FatalTransactionError, Producer, type Transaction } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { uniqueName } from './suite-cluster.ts';
+import { isElsewhere, uniqueName } from './suite-cluster.ts';
 
 const TIMEOUT_MS = 30_000;
 const OFFSETS = [{ topic: 't', partition: 0, offset: 1 }];
@@ -55,7 +55,7 @@ async function committed(topic: string, last: string): Promise<string[]> {
   return values;
 }
 
-describe.each([0, 2] as const)(
+describe.runIf(!isElsewhere).each([0, 2] as const)(
   'with transaction.version %s, a transaction that its coordinator has aborted',
   (level) => {
     beforeAll(async () => {

@@ -3,7 +3,7 @@ import { Consumer, type ConsumerOptions } from '@millrace/consumer';
 import { AbortableTransactionError, Producer } from '@millrace/producer';
 import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { uniqueName } from './suite-cluster.ts';
+import { isElsewhere, uniqueName } from './suite-cluster.ts';
 
 const LAST = 'last';
 const VALUES = ['a', 'b', 'c', LAST];
@@ -131,7 +131,7 @@ function gate(): { reached: Promise<void>; pass: () => Promise<void>; open: () =
   };
 }
 
-describe('a run in transactions', () => {
+describe.runIf(!isElsewhere)('a run in transactions', () => {
   it('copies nothing twice when the consumer is counted out before its transaction has begun', async () => {
     const job = await newJob();
     const beginning = broker.holdNext('InitProducerId');
@@ -239,7 +239,7 @@ describe('a run in transactions', () => {
   });
 });
 
-describe('offsets of a consumer in a transaction of its program', () => {
+describe.runIf(!isElsewhere)('offsets of a consumer in a transaction of its program', () => {
   it.each([
     ['counted out', countOut],
     ['unsubscribed', (_groupId: string, consumer: Consumer) => consumer.unsubscribe()],

@@ -119,6 +119,57 @@ describe.each(VERSIONS)('with transaction.version %s, a producer with a transact
     expect(await offsetOf()).toBe(20);
   });
 
+  it('copies each record once by `consumer.run` with a transactionalProducer, though runs end half way', async () => {
+    const [source, copied] = [await newTopic(2), await newTopic(2)];
+    const groupId = uniqueName('group');
+    await using sender = newProducer();
+    const send = (tx: Transaction, values: readonly string[]): void => {
+      for (const partition of [0, 1]) for (const value of values) void tx.send({ topic: source, partition, value });
+    };
+    /** Copies until a value is copied of both partitions; `fails` the first of its transactions of each. */
+    const copyUntil = async (last: string, fails: boolean): Promise<void> => {
+      await using producer = newProducer();
+      await using consumer = new Consumer({
+        bootstrapServers: target.bootstrapServers,
+        groupId,
+        autoCommit: false,
+        isolationLevel: 'read_committed',
+        autoOffsetReset: 'earliest',
+      });
+      consumer.subscribe(source);
+      const stop = new AbortController();
+      const failing = new Set(fails ? [0, 1] : []);
+      const run = consumer.run({
+        transactionalProducer: producer,
+        retry: { retries: 3 },
+        signal: stop.signal,
+        eachBatch: async ({ records, partition }, { transaction }) => {
+          for (const { value } of records) void transaction.send({ topic: copied, partition, value });
+          if (failing.delete(partition)) throw new Error('half way');
+        },
+      });
+      for (const partition of [0, 1]) await committedUntil(copied, partition, last);
+      stop.abort();
+      await run;
+    };
+    await sender.transaction((tx) => send(tx, ['a', 'b', 'c']));
+    const lost = await sender.begin();
+    await lost.sendBatch([0, 1].map((partition) => ({ topic: source, partition, value: 'lost' })));
+    await lost.abort();
+    await copyUntil('c', true);
+    await sender.transaction((tx) => send(tx, ['d', 'last']));
+    await copyUntil('last', false);
+    for (const partition of [0, 1]) {
+      expect(await committedUntil(copied, partition, 'last')).toEqual(['a', 'b', 'c', 'd', 'last']);
+    }
+    // Three records and their marker, an aborted one and its marker, and two more.
+    const offsets = await admin.listGroupOffsets(
+      groupId,
+      [0, 1].map((partition) => ({ topic: source, partition })),
+    );
+    for (const { offset } of offsets) expect(offset).toBeGreaterThanOrEqual(8);
+  });
+
   it.runIf(!isElsewhere)(
     'ends a transaction when what it asked for before is answered, whoever waits for it',
     async () => {

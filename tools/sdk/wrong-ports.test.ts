@@ -6,6 +6,7 @@ import { Consumer } from '@millrace/consumer';
 import { Producer } from '@millrace/producer';
 import { startBroker } from '@millrace/testing';
 import { describe, expect, it } from 'vitest';
+import { isElsewhere } from './suite-cluster.ts';
 
 const fixture = (name: string): Buffer =>
   readFileSync(new URL(`../../packages/network/fixtures/${name}`, import.meta.url));
@@ -52,7 +53,7 @@ const CLIENTS: readonly (readonly [string, (options: object) => { close(how: obj
   ],
 ];
 
-describe.each<[string, object, object, string]>([
+describe.runIf(!isElsewhere).each<[string, object, object, string]>([
   ['TLS on a plain port', {}, { tls: true }, 'Does this port speak TLS?'],
   ['TLS and SASL on a plain port', {}, { tls: true, sasl }, 'Does this port speak TLS?'],
   ['no TLS on a port that wants it', { tls }, {}, 'Does this port want TLS or SASL?'],
