@@ -34,13 +34,15 @@ interface LibrdkafkaRun {
   readonly part?: string;
   /** What they find in their environment besides. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** The suite's quick mode, in which tests that pass have left out what takes long of them, and do not say so. Default true. */
+  readonly isQuick?: boolean;
 }
 
 /** Runs the tests that need a broker, or those whose name contains one of `only`; prints a table; returns how many failed. */
 export async function runLibrdkafka(
   bootstrap: string,
   only: readonly string[],
-  { settings = {}, part, variables = {} }: LibrdkafkaRun = {},
+  { settings = {}, part, variables = {}, isQuick = true }: LibrdkafkaRun = {},
 ): Promise<number> {
   const tests = await librdkafkaTests();
   const scratch = mkdtempSync(join(tmpdir(), 'librdkafka-'));
@@ -73,14 +75,15 @@ export async function runLibrdkafka(
     const outcomes: Outcome[] = [];
     const work = async (): Promise<void> => {
       for (let test = waiting.shift(); test !== undefined; test = waiting.shift()) {
-        const outcome = await runTest(test, tests, environment);
+        const outcome = await runTest(test, { tests, environment, isQuick });
         outcomes.push(outcome);
         console.log(`  ${outcome.state.padEnd(8)} ${test.padEnd(40)} ${outcome.why}`);
       }
     };
     await Promise.all(Array.from({ length: PARALLEL }, work));
     const count = (state: Outcome['state']): number => outcomes.filter((outcome) => outcome.state === state).length;
-    console.log(`  ${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`);
+    const mode = isQuick ? '; in quick mode, which leaves out parts of some that passed' : '';
+    console.log(`  ${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped${mode}`);
     return count('failed');
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -112,14 +115,17 @@ async function kafkaScripts(scratch: string): Promise<string> {
   return scratch;
 }
 
+/** Where the tests are, and how they are run. */
+interface Suite {
+  readonly tests: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly isQuick: boolean;
+}
+
 /** Runs a test program to its end or its time limit, and returns what it printed, whatever came of it. */
-function collect(
-  test: string,
-  tests: string,
-  environment: NodeJS.ProcessEnv,
-): Promise<{ output: string; isLate: boolean }> {
+function collect(test: string, { tests, environment, isQuick }: Suite): Promise<{ output: string; isLate: boolean }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(tests, 'test-runner'), ['-p1', '-L', '-Q'], {
+    const child = spawn(join(tests, 'test-runner'), ['-p1', '-L', ...(isQuick ? ['-Q'] : [])], {
       cwd: tests,
       env: { ...environment, TESTS: test },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -137,8 +143,8 @@ function collect(
   });
 }
 
-async function runTest(test: string, tests: string, environment: NodeJS.ProcessEnv): Promise<Outcome> {
-  const { output, isLate } = await collect(test, tests, environment);
+async function runTest(test: string, suite: Suite): Promise<Outcome> {
+  const { output, isLate } = await collect(test, suite);
   const plain = stripVTControlCharacters(output);
   const [, state = '', extra = ''] =
     new RegExp(`^\\|\\s*${test}\\s*\\|\\s*(\\w+)\\s*\\|[^|]*\\|(.*)$`, 'm').exec(plain) ?? [];
