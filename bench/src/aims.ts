@@ -14,6 +14,11 @@ const START_AIM = 10;
 const IDLE_RSS_AIM = 5;
 const LOADED_RSS_AIM = 2;
 const SYNCED_AIM = 2;
+const TRANSACTIONS_AIM = 1.5;
+/** Of plain sends, how much is left with a commit every 100 ms: less than 20 % may be lost. */
+const WITH_COMMITS_AIM = 0.8;
+/** The processor time of reading all beside that of reading what is committed, which may cost 5 % more. */
+const READ_COMMITTED_AIM = 0.952;
 
 /** A row before it is written: what is to be at least `aim` times as good as what. */
 interface Judged {
@@ -38,6 +43,7 @@ export function aimsTables(facts: readonly Fact[]): Table[] {
     ...singleSendAims(facts),
     ...startAims(facts),
     ...shareAims(facts),
+    ...transactionAims(facts),
   ];
   if (judged.length === 0) return [];
   return [
@@ -103,6 +109,7 @@ function nameOf({ broker, client }: Fact, other: Fact): string {
 function show({ what, values }: Fact): string {
   const value = median(values);
   if (what.endsWith('RSS')) return `${digits(value / 1e6)} MB`;
+  if (what === 'CPU us/record') return `${digits(value)} us a record`;
   return what.endsWith('ms') ? `${digits(value)} ms` : `${si(value)}/s`;
 }
 
@@ -186,6 +193,43 @@ function startAims(facts: readonly Fact[]): Judged[] {
           isOfStart ? broker.startsWith('Apache Kafka 4') : broker === ours.broker.replace('Millrace', 'Kafka'),
         );
         if (theirs !== undefined) found.push({ aim, load: place, ours, theirs, atLeast, isLessBetter: true });
+      }
+    }
+  }
+  return found;
+}
+
+/** Transactions a second beside Kafka; and what transactions cost beside doing the same without. */
+function transactionAims(facts: readonly Fact[]): Judged[] {
+  const found: Judged[] = [];
+  for (const [place, measured] of grouped(facts, 'transactions/s', ({ load, client }) => `${load}, ${client}`)) {
+    for (const [broker, how] of [
+      [UNSYNCED, 'no sync on both'],
+      [SYNCED, 'a sync before every acknowledgement on both'],
+    ] as const) {
+      const ours = measured.find((fact) => fact.broker === broker);
+      const theirs = measured.find((fact) => fact.broker === broker.replace('Millrace', 'Kafka'));
+      if (ours === undefined || theirs === undefined) continue;
+      found.push({ aim: `transactions, ${how}`, load: place, ours, theirs, atLeast: TRANSACTIONS_AIM });
+    }
+  }
+  const costs = [
+    [
+      'records/s with commits',
+      'in transactions',
+      'plain',
+      WITH_COMMITS_AIM,
+      'sends in transactions against plain ones',
+    ],
+    ['CPU us/record', 'read_committed', 'read_uncommitted', READ_COMMITTED_AIM, 'processor time of read_committed'],
+  ] as const;
+  for (const [what, dear, cheap, atLeast, aim] of costs) {
+    for (const [place, measured] of grouped(facts, what, ({ broker, load }) => `${broker}: ${load}`)) {
+      const ours = measured.find(({ broker, client }) => broker.startsWith('Millrace') && client === dear);
+      const theirs = measured.find(({ client }) => client === cheap);
+      const isLessBetter = what === 'CPU us/record';
+      if (ours !== undefined && theirs !== undefined) {
+        found.push({ aim, load: place, ours, theirs, atLeast, isLessBetter });
       }
     }
   }

@@ -42,7 +42,10 @@ export type FactKind =
   | 'idle RSS'
   | 'loaded RSS'
   | 'bytes/s'
-  | 'limit';
+  | 'limit'
+  | 'transactions/s'
+  | 'records/s with commits'
+  | 'CPU us/record';
 
 /** What one bench found. Kept as JSON in the report, from which the rest is written. */
 export interface Section {

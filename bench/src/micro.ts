@@ -7,7 +7,7 @@ import { cases as protocolCases } from './micro/protocol-cases.ts';
 import { cases as recordsCases } from './micro/records-cases.ts';
 import { bytesPerSecond, type CaseRounds, runCases, unitsPerSecond } from './micro/run-cases.ts';
 import { cases as structureCases } from './micro/structure-cases.ts';
-import { bytesRate, median, percent, si, summarize, times } from './report/statistics.ts';
+import { bytesRate, median, percent, si, summarize, timesByRound } from './report/statistics.ts';
 import { secondary } from './rounds.ts';
 
 const groups = {
@@ -77,5 +77,5 @@ function ratio(name: string, results: ReadonlyMap<string, CaseRounds>): string {
   const theirs = results.get(name);
   const ours = results.get(`${verb} millrace, ${size}`) ?? results.get(`${verb} millrace, every value, ${size}`);
   if (peer === undefined || theirs === undefined || ours === undefined) return '';
-  return times(median(unitsPerSecond(ours)), median(unitsPerSecond(theirs)));
+  return timesByRound(unitsPerSecond(ours), unitsPerSecond(theirs));
 }

@@ -7,7 +7,7 @@ import { type BrokerUse, type Client, runClient, runRaw } from './clients/run-cl
 import { fill, latencyCells, OPEN_LOOP } from './e2e.ts';
 import { limitsOf, produceLimit } from './limits.ts';
 import { dropPageCache } from './page-cache.ts';
-import { digits, median, percent, si, summarize, times } from './report/statistics.ts';
+import { digits, median, percent, si, summarize, timesByRound } from './report/statistics.ts';
 import { inTurns, secondary } from './rounds.ts';
 
 type Throughput = ThroughputResult & BrokerUse;
@@ -418,7 +418,7 @@ async function reportThroughput(
         digits(median(rounds.map(({ brokerCpuMs, bytes }) => (brokerCpuMs / 1000 / bytes) * 1e9))),
         digits(median(rounds.map(({ cpuMs, records }) => (cpuMs * 1000) / records))),
         digits(median(rounds.map(({ brokerRssBytes }) => brokerRssBytes / 1e6))),
-        isOurs ? times(median(rounds.map(rate)), median(peer.map(rate))) : '',
+        isOurs ? timesByRound(rounds.map(rate), peer.map(rate)) : '',
       ];
     }),
     notes: [

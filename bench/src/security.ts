@@ -11,7 +11,7 @@ import type { LatencyResult, ThroughputResult } from './clients/jobs.ts';
 import { type BrokerUse, type Client, runClient } from './clients/run-client.ts';
 import { fill } from './e2e.ts';
 import { LoginStorm } from './login-storm.ts';
-import { digits, median, si, summarize, times } from './report/statistics.ts';
+import { digits, median, si, summarize, timesByRound } from './report/statistics.ts';
 import { inTurns } from './rounds.ts';
 import { measureRules } from './rules.ts';
 
@@ -166,16 +166,12 @@ async function report(
       rows: ways.map(({ label }) => [
         label,
         summarize(rates(label), si),
-        times(median(ratios(rates(label), rates(kafka(label)))), 1),
+        timesByRound(rates(label), rates(kafka(label))),
         digits(median((found.get(label) ?? []).map(({ brokerCpuMs, records }) => (brokerCpuMs * 1000) / records))),
       ]),
       notes: ['The ratio is the median of the ratios of each round. Aimed at: at least 1 by TLS.'],
     });
   });
-}
-
-function ratios(values: readonly number[], of: readonly number[]): number[] {
-  return values.map((value, round) => value / (of[round] ?? Number.NaN));
 }
 
 /** How long single sends of somebody who is logged in take while others log in. */

@@ -10,8 +10,9 @@ import { cpuMsOf } from './clients/cpu.ts';
 import type { ThroughputResult } from './clients/jobs.ts';
 import { runLibrdkafka } from './clients/librdkafka.ts';
 import { randomValues } from './random-values.ts';
-import { digits, median, percent, summarize, times } from './report/statistics.ts';
+import { digits, median, percent, ratios, summarize } from './report/statistics.ts';
 import { inTurns } from './rounds.ts';
+import { CLIENTS, KINDS, rateFacts, rateRow, rateTitle, type TransactionSize } from './transaction-rates.ts';
 
 const RECORDS = [1, 10, 100, 1000];
 const PARTITIONS = [1, 12];
@@ -34,12 +35,11 @@ const READ_PASSES_QUICK = 2;
 const READ_TRANSACTION_RECORDS = 1000;
 const LIBRDKAFKA_MS_MAX = 60_000;
 
-const CLIENTS = ['Millrace', 'librdkafka'] as const;
 const ISOLATIONS = ['read_uncommitted', 'read_committed'] as const;
 /** Whose topics are read: how they were written does not matter to it. */
 const READ_KINDS = ['Millrace, no sync', 'Kafka, no sync'];
 
-const KINDS = ['Millrace, sync per ack', 'Kafka, sync per ack', 'Millrace, no sync', 'Kafka, no sync'];
+const READ_TITLE = 'Processor time of reader and broker, in microseconds a record';
 
 export const bench: Bench = {
   title: 'Transactions',
@@ -78,37 +78,25 @@ async function rates(brokers: readonly RunningBroker[], context: BenchContext, f
         (client === 'librdkafka' ? librdkafkaPerSecond : transactionsPerSecond)(broker, size, context),
       );
       findings.raw(`rate ${records} ${partitions}`, Object.fromEntries(found));
-      for (const client of CLIENTS)
-        rows.get(client)!.push(rateRow(size, (kind) => found.get(`${client} on ${kind}`) ?? []));
+      for (const client of CLIENTS) {
+        const of = (kind: string): readonly number[] => found.get(`${client} on ${kind}`) ?? [];
+        rows.get(client)!.push(rateRow(size, of));
+        for (const fact of rateFacts(size, client, of)) findings.fact(fact);
+      }
     }
   }
   for (const client of CLIENTS) {
     findings.table({
-      title: `Transactions a second, one after the other, by ${client === 'librdkafka' ? client : 'our producer'}`,
+      title: rateTitle(client),
       columns: ['records', 'partitions', ...KINDS, 'synced, to Kafka', 'not synced, to Kafka'],
       rows: rows.get(client)!,
       notes: [
-        `${VALUE_BYTES} bytes a record, one transaction at a time: each is begun when the one before is committed.`,
+        `${VALUE_BYTES} bytes a record, one transaction at a time: each is begun when the one before is committed. To Kafka: the median of the ratios of each round.`,
         'A transaction costs two serial round trips by our producer (the records, the end), three by librdkafka (the partitions before them), and two writes of its coordinator before its commit is answered.',
         'Synced, that is three syncs one after the other (its beginning, its records, its end) and two behind the answer (its markers, its completion), however many partitions it has: tools/sdk/transaction-trips.test.ts and packages/broker/src/handlers/transaction-costs.test.ts count them.',
       ],
     });
   }
-}
-
-interface TransactionSize {
-  readonly partitions: number;
-  readonly records: number;
-}
-
-function rateRow({ records, partitions }: TransactionSize, of: (kind: string) => readonly number[]): string[] {
-  return [
-    String(records),
-    String(partitions),
-    ...KINDS.map((kind) => summarize(of(kind), digits)),
-    times(median(of(KINDS[0]!)), median(of(KINDS[1]!))),
-    times(median(of(KINDS[2]!)), median(of(KINDS[3]!))),
-  ];
 }
 
 function librdkafkaPerSecond(broker: RunningBroker, size: TransactionSize, context: BenchContext): Promise<number> {
@@ -129,13 +117,18 @@ async function losses(brokers: readonly RunningBroker[], context: BenchContext, 
   const all = brokers.flatMap((broker) => WAYS.map((way) => ({ label: `${broker.name}, ${way}`, broker, way })));
   const found = await inTurns(all, context, ({ broker, way }) => recordsPerSecond(broker, way, context));
   findings.raw('loss', Object.fromEntries(found));
+  const title = `Records a second with a commit every ${COMMIT_EVERY_MS} ms`;
+  const load = `a commit every ${COMMIT_EVERY_MS} ms`;
+  for (const { label, broker, way } of all) {
+    const values = found.get(label) ?? [];
+    findings.fact({ what: 'records/s with commits', broker: broker.name, client: way, load, values, table: title });
+  }
   findings.table({
-    title: `Records a second with a commit every ${COMMIT_EVERY_MS} ms`,
+    title,
     columns: ['broker', 'plain, idempotent', 'and flushed as often', 'in transactions', 'loss', 'of it by waiting'],
     rows: KINDS.map((kind) => {
       const [plain, flushed, committed] = WAYS.map((way) => found.get(`${kind}, ${way}`) ?? []);
-      const lossOf = (rates: readonly number[]): string =>
-        percent(median(plain!.map((rate, round) => 1 - (rates[round] ?? Number.NaN) / rate)));
+      const lossOf = (rates: readonly number[]): string => percent(1 - median(ratios(rates, plain!)));
       const rates = [plain!, flushed!, committed!].map((each) => summarize(each, digits));
       return [kind, ...rates, lossOf(committed!), lossOf(flushed!)];
     }),
@@ -167,11 +160,15 @@ async function reads(brokers: readonly RunningBroker[], context: BenchContext, f
         return sum / passes;
       });
       findings.raw(`read ${broker.name}`, Object.fromEntries(found));
+      for (const { label, client, isolation } of candidates) {
+        const place = { broker: broker.name, client: isolation, load: `reading with ${client}`, table: READ_TITLE };
+        findings.fact({ what: 'CPU us/record', ...place, values: found.get(label) ?? [] });
+      }
       for (const client of CLIENTS) rows.push(readRow(broker.name, client, found));
     });
   }
   findings.table({
-    title: 'Processor time of reader and broker, in microseconds a record',
+    title: READ_TITLE,
     columns: ['broker', 'reader', ...ISOLATIONS, 'more for what is committed', 'from', 'to'],
     rows,
     notes: [
@@ -183,7 +180,7 @@ async function reads(brokers: readonly RunningBroker[], context: BenchContext, f
 
 function readRow(broker: string, client: string, found: ReadonlyMap<string, readonly number[]>): string[] {
   const [all, committed] = ISOLATIONS.map((isolation) => found.get(`${client}, ${isolation}`) ?? []);
-  const more = all!.map((cost, round) => (committed![round] ?? Number.NaN) / cost - 1);
+  const more = ratios(committed!, all!).map((ratio) => ratio - 1);
   const bounds = [median(more), Math.min(...more), Math.max(...more)];
   return [broker, client, summarize(all!, digits), summarize(committed!, digits), ...bounds.map(percent)];
 }

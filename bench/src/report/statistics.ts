@@ -8,6 +8,14 @@ export function median(values: readonly number[]): number {
   return ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
 }
 
+/**
+ * How many times as much each round shows: what a round measures lies close together in time, so that its ratio is of one and the same machine, which a
+ * ratio of medians is not. Rounds that only one of both has are left out.
+ */
+export function ratios(values: readonly number[], of: readonly number[]): number[] {
+  return values.slice(0, of.length).map((value, round) => value / of[round]!);
+}
+
 /** The distance of the lowest and the highest value, as a share of the median. */
 export function spread(values: readonly number[]): number {
   return (Math.max(...values) - Math.min(...values)) / median(values);
@@ -48,6 +56,11 @@ export function digits(value: number): string {
   if (size >= 99.95) return value.toFixed(0);
   if (size >= 9.995) return value.toFixed(1);
   return size >= 0.9995 ? value.toFixed(2) : value.toFixed(3);
+}
+
+/** The median of what each round shows: `×3.4`. */
+export function timesByRound(values: readonly number[], of: readonly number[]): string {
+  return times(median(ratios(values, of)), 1);
 }
 
 /** How many times as much `value` is: `×3.4`. */
