@@ -214,6 +214,25 @@ describe('hidden fields', () => {
     await unmasked.close();
     expect(text).toContain('DE-SECRET');
   });
+
+  it.each([
+    ['a header by another name', { headers: [{ kept: 0, name: 'x' }] }],
+    ['some headers', { headers: [{ keptFrom: 0, without: 'y' }] }],
+    ['another value', { value: '{}' }],
+    ['another key', { key: null }],
+  ])('stay hidden, for nobody can send a message again with %s', async (_, edits) => {
+    const { bootstrapServers } = broker;
+    await using producer = new Producer({ bootstrapServers });
+    const headers = { iban: 'DE-SECRET-HEADER' };
+    const { offset } = await producer.send({ topic: 'payments', key: 'k', value: '{"total":1}', headers });
+    const copy = `clusters/local/topics/payments/messages/0/${offset}/copy`;
+    const refused = await ask('ann', copy, { to: 'payments', edits });
+    expect(refused).toMatchObject({ status: 403, text: expect.stringContaining('CONSOLE_MASKED') });
+    for (const message of (await messages('')).messages) expect(JSON.stringify(message)).not.toContain('SECRET');
+    // Where it goes to tells nothing of what is in it.
+    expect((await ask('ann', copy, { to: 'payments', edits: { partition: 0 } })).status).toBe(200);
+    expect((await ask('ann', copy, { to: 'payments', edits: {} })).status).toBe(200);
+  });
 });
 
 describe('the history of a group', () => {

@@ -76,8 +76,8 @@ export const REFUSALS = {
     ko: '스키마 {id}에 맞지 않아 보내지 않았습니다. {why}',
   },
   masked: {
-    en: 'Fields of {topic} are hidden here: its records can be sent again to it, and to no other topic',
-    ko: '{topic}에는 여기서 가려진 필드가 있습니다. 같은 토픽으로만 다시 보낼 수 있습니다.',
+    en: 'Fields of {topic} are hidden here: its records can be sent again to it as they are, and neither edited nor sent to another topic',
+    ko: '{topic}에는 여기서 가려진 필드가 있습니다. 편집하지 않고 같은 토픽으로만 다시 보낼 수 있습니다.',
   },
   changedMeanwhile: {
     en: 'Somebody else has changed {name} meanwhile: it is {value} now. Look at it again before you change it',

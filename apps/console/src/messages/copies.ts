@@ -19,6 +19,11 @@ export interface Kept {
   readonly offset: number;
 }
 
+/** Whether nothing of the record itself is to be another: which partition it goes to is not in it. */
+export function keepsRecord({ partition: _, ...ofRecord }: MessageEdits = {}): boolean {
+  return Object.values(ofRecord).every((edit) => edit === undefined);
+}
+
 /** Sends a record again. */
 export async function copyRecord(cluster: Cluster, { to, edits = {}, ...place }: Copy): Promise<Kept> {
   const { rawKey, rawValue, headers } = await readRecord(cluster, place, { isWhole: true });

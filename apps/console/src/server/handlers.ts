@@ -12,7 +12,7 @@ import { describeTopic, listTopics, readersOf, topicFigures } from '../clusters/
 import { listTransactions } from '../clusters/transactions.ts';
 import { refusal } from '../errors.ts';
 import { lookAtBatch, showMarker } from '../messages/batch-look.ts';
-import { bytesBy, copyRecord } from '../messages/copies.ts';
+import { bytesBy, copyRecord, keepsRecord } from '../messages/copies.ts';
 import { readMessages, readRecord } from '../messages/read.ts';
 import { showing, showRecords } from '../messages/shown.ts';
 import type { ReadTurns } from '../messages/turns.ts';
@@ -253,7 +253,9 @@ export const handlers: { readonly [R in Route]: Handler<R> } = {
   'POST /api/clusters/:cluster/topics/:topic/messages/:partition/:offset/copy': change(
     'editor',
     async (cluster, input, { turns, caller }) => {
-      if (input.to !== input.topic && cluster.maskOf(input.topic) !== undefined) {
+      // Hidden is what has a name: under another one, of a topic or a header, it would be seen.
+      const isAsItWas = input.to === input.topic && keepsRecord(input.edits);
+      if (!isAsItWas && cluster.maskOf(input.topic) !== undefined) {
         throw refusal('CONSOLE_MASKED', 'masked', { topic: input.topic });
       }
       using _ = await turns.reads.take(whoReads(caller));
