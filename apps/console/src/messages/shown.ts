@@ -2,8 +2,9 @@ import type { Message, Shown, ShownHeader } from '../api/contract.ts';
 import { EXPORT_PART_BYTES_MAX } from '../api/export-bounds.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Verdict } from '../schemas/json-schema.ts';
-import type { SchemaRegistry } from '../schemas/registry.ts';
+import { SCHEMA_HEADER_BYTES, type SchemaRegistry, schemaIdOf, type Undecoded } from '../schemas/registry.ts';
 import { messagePackAsJson } from './msgpack.ts';
+import { numberOf, textOf } from './plain.ts';
 
 /** What a list shows of a key or value; the message alone shows more. */
 export const LIST_BYTES_MAX = 4096;
@@ -18,8 +19,6 @@ const JSON_LOOK_BYTES_MAX = 256 * 1024;
 
 /** Beyond it nobody decodes by a schema: it would hold up everybody else. */
 const DECODE_BYTES_MAX = 1024 * 1024;
-
-const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** A record as far as it is shown. */
 export interface RecordToShow {
@@ -125,19 +124,22 @@ export function showBytes(
     const shown = packed.slice(0, bytesMax);
     return { shape: 'msgpack', text: shown, bytes: bytes.length, isCut: shown.length < packed.length };
   }
-  const schema = schemaOf(bytes);
-  if (schema !== undefined) {
-    const note = decoded?.problem;
-    return { shape: 'schema', text: schema, bytes: bytes.length, isCut: bytes.length > HEX_BYTES_MAX, note };
-  }
+  return showOpaque(bytes, schemas, decoded);
+}
+
+/** Bytes that hold nothing that could be read: a number, or what they are. Only a registry has some of them name a schema. */
+function showOpaque(bytes: Buffer, schemas: SchemaRegistry | undefined, decoded: Undecoded | undefined): Shown {
   const number = numberOf(bytes);
-  if (number !== undefined) return { shape: 'number', text: number, bytes: bytes.length, isCut: false };
-  return {
-    shape: 'hex',
-    text: bytes.subarray(0, HEX_BYTES_MAX).toString('hex'),
-    bytes: bytes.length,
-    isCut: bytes.length > HEX_BYTES_MAX,
-  };
+  if (number !== undefined) {
+    // Every time in milliseconds begins as what names a schema does: where there is none of that id there is nothing to be said of it.
+    const told = decoded === undefined || decoded.isAbsent === true ? {} : { note: decoded.problem };
+    return { shape: 'number', text: number, bytes: bytes.length, isCut: false, ...told };
+  }
+  const isCut = bytes.length > HEX_BYTES_MAX;
+  const id = schemas === undefined ? undefined : schemaIdOf(bytes);
+  const hex = bytes.subarray(id === undefined ? 0 : SCHEMA_HEADER_BYTES, HEX_BYTES_MAX).toString('hex');
+  if (id === undefined) return { shape: 'hex', text: hex, bytes: bytes.length, isCut };
+  return { shape: 'schema', text: `schema ${id}: ${hex}`, bytes: bytes.length, isCut, note: decoded?.problem };
 }
 
 /** What is said of the schema: a value that nobody can hold to it is no value that fits. */
@@ -145,32 +147,6 @@ function judged(id: number, verdict: Verdict | undefined): Pick<Shown, 'note' | 
   if (verdict === undefined) return { note: `schema ${id}` };
   if ('unknown' in verdict) return { note: `schema ${id}, to which it cannot be held: ${verdict.unknown}` };
   return { note: `schema ${id}`, faults: verdict.faults };
-}
-
-/** UTF-8 that a person can read; undefined where it is none. A character that the cut divides is left out. */
-function textOf(bytes: Buffer, bytesMax: number): string | undefined {
-  const end = bytes.length <= bytesMax ? bytes.length : characterEnd(bytes, bytesMax);
-  try {
-    const text = utf8.decode(bytes.subarray(0, end));
-    return hasControls(text) ? undefined : text;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The largest end up to `end` that does not divide a character. */
-function characterEnd(bytes: Buffer, end: number): number {
-  let at = end;
-  while (at > end - 4 && at > 0 && ((bytes[at] ?? 0) & 0xc0) === 0x80) at -= 1;
-  return at;
-}
-
-function hasControls(text: string): boolean {
-  for (let i = 0; i < text.length; i += 1) {
-    const code = text.charCodeAt(i);
-    if (code < 32 && code !== 9 && code !== 10 && code !== 13 && code !== 27) return true;
-  }
-  return false;
 }
 
 function isJson(bytes: Buffer, text: string, isCut: boolean): boolean {
@@ -183,22 +159,4 @@ function isJson(bytes: Buffer, text: string, isCut: boolean): boolean {
   } catch {
     return false;
   }
-}
-
-const MAGIC = 0;
-const SCHEMA_HEADER_BYTES = 5;
-const SCHEMA_ID_MAX = 10_000_000;
-
-/** The wire format of schema registries: a zero, the schema's id in four bytes, the payload. */
-function schemaOf(bytes: Buffer): string | undefined {
-  if (bytes.length <= SCHEMA_HEADER_BYTES || bytes[0] !== MAGIC) return undefined;
-  const id = bytes.readUInt32BE(1);
-  if (id === 0 || id > SCHEMA_ID_MAX) return undefined;
-  return `schema ${id}: ${bytes.subarray(SCHEMA_HEADER_BYTES, HEX_BYTES_MAX).toString('hex')}`;
-}
-
-/** Four and eight bytes that are no text are numbers, as Kafka's serializers for integers and longs write them. */
-function numberOf(bytes: Buffer): string | undefined {
-  if (bytes.length === 4) return String(bytes.readInt32BE(0));
-  return bytes.length === 8 ? String(bytes.readBigInt64BE(0)) : undefined;
 }

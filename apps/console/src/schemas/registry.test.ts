@@ -3,8 +3,8 @@ import { startBroker, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Console, createConsole } from '../index.ts';
 import { askConsole } from '../testing/ask-console.ts';
-import { registered, type StubRegistry, startRegistry } from '../testing/registry-stub.ts';
-import { SchemaRegistry } from './registry.ts';
+import { registered, type StubRegistry, startListening, startRegistry } from '../testing/registry-stub.ts';
+import { LOOKUPS_MAX, SchemaRegistry } from './registry.ts';
 
 const MONEY =
   '{"type":"record","name":"Money","fields":[{"name":"cents","type":"long"},{"name":"currency","type":"string"}]}';
@@ -145,6 +145,48 @@ describe('a schema registry', () => {
     await gone.close();
     const found = await decoded(registered(1, AVRO_ORDER), gone.url);
     expect(found).toEqual({ id: 1, problem: 'schema 1 cannot be had: the registry does not answer' });
+  });
+
+  it('is asked for few schemas at once, however many bytes look as if they named one', async () => {
+    const asked = { now: 0, most: 0, all: 0 };
+    const { url, close } = await startListening((_, response) => {
+      asked.all += 1;
+      asked.now += 1;
+      asked.most = Math.max(asked.most, asked.now);
+      setTimeout(() => {
+        asked.now -= 1;
+        response.writeHead(404).end('{}');
+      }, 5);
+    });
+    const registry = new SchemaRegistry({ url });
+    const lots = [0, 1].map((lot) =>
+      Array.from({ length: 50 }, (__, n) => registered(1 + lot * 50 + n, Buffer.from('x'))),
+    );
+    await Promise.all(lots.map((lot) => registry.prepare(lot)));
+    await close();
+    expect(asked).toMatchObject({ now: 0, all: 100 });
+    expect(asked.most).toBeLessThanOrEqual(LOOKUPS_MAX);
+    for (const bytes of lots.flat()) expect(registry.decode(bytes)).toMatchObject({ isAbsent: true });
+  });
+
+  it('that is silent has nobody wait for one schema after the other', async () => {
+    let asked = 0;
+    const { url, close } = await startListening(() => {
+      asked += 1;
+    });
+    const registry = new SchemaRegistry({ url });
+    const some = Array.from({ length: 50 }, (_, n) => registered(1 + n, Buffer.from('x')));
+    const beganMs = performance.now();
+    await registry.prepare(some);
+    expect(asked).toBe(LOOKUPS_MAX);
+    // As long as one question, and not as six of them one after the other.
+    expect(performance.now() - beganMs).toBeLessThan(12_000);
+    await close();
+    for (const bytes of some) {
+      expect(registry.decode(bytes)).toMatchObject({
+        problem: expect.stringContaining('the registry does not answer'),
+      });
+    }
   });
 
   it('has an address of HTTP', () => {

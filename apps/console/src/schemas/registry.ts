@@ -23,12 +23,15 @@ export interface Decoded {
 export interface Undecoded {
   readonly id: number;
   readonly problem: string;
+  /** The registry has no schema of that id: the bytes may only look as if they named one. */
+  readonly isAbsent?: boolean | undefined;
   /** The schema is of JSON and this is none: it may be text all the same. */
   readonly text?: Buffer | undefined;
 }
 
 const MAGIC = 0;
-const HEADER_BYTES = 5;
+/** The zero and the id. */
+export const SCHEMA_HEADER_BYTES = 5;
 /** Beyond it a number is none of a schema. */
 export const SCHEMA_ID_MAX = 10_000_000;
 /** Schemas that are kept; the one that was asked for the longest ago goes first. */
@@ -37,6 +40,10 @@ const SCHEMAS_MAX = 1000;
 const REFERENCES_MAX = 100;
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 const ASK_MS_MAX = 3000;
+/** Questions to a registry at once: of bytes that only look as if they named a schema each may name another one. */
+export const LOOKUPS_MAX = 8;
+/** Questions that wait for their turn: as many schemas as several who look can name. */
+const WAITING_MAX = 4 * SCHEMAS_MAX;
 /** A registry that failed is asked again after so long. */
 const ASK_AGAIN_MS = 5000;
 
@@ -44,7 +51,7 @@ const ASK_AGAIN_MS = 5000;
 type Held = { readonly to: JsonSchema } | { readonly unknown: string };
 type Schema =
   | { readonly kind: SchemaKind; readonly decode: PayloadDecoder; readonly held?: Held }
-  | { readonly problem: string };
+  | { readonly problem: string; readonly isAbsent?: boolean };
 
 /** The newest schema of a subject. */
 export interface SubjectSchema {
@@ -62,7 +69,7 @@ interface Entry {
 
 /** The id that bytes name by the registries' wire format: a zero, the id in four bytes, the payload. */
 export function schemaIdOf(bytes: Buffer | null): number | undefined {
-  if (bytes === null || bytes.length <= HEADER_BYTES || bytes[0] !== MAGIC) return undefined;
+  if (bytes === null || bytes.length <= SCHEMA_HEADER_BYTES || bytes[0] !== MAGIC) return undefined;
   const id = bytes.readUInt32BE(1);
   return id === 0 || id > SCHEMA_ID_MAX ? undefined : id;
 }
@@ -73,6 +80,9 @@ export class SchemaRegistry {
   readonly #authorization: string | undefined;
   readonly #entries = new Map<number, Entry>();
   readonly #validator = new JsonSchemaValidator();
+  readonly #lookups = new Lookups();
+  /** It has not answered: until then nobody else waits for it. */
+  #silentToMs = 0;
 
   /** @throws ConsoleError `CONSOLE_BAD_REQUEST` for a URL that is none */
   constructor({ url }: SchemaRegistryConnection) {
@@ -100,11 +110,11 @@ export class SchemaRegistry {
     const id = schemaIdOf(bytes);
     const schema = id === undefined ? undefined : this.#entries.get(id)?.schema;
     if (id === undefined || schema === undefined) return undefined;
-    if ('problem' in schema) return { id, problem: schema.problem };
+    if ('problem' in schema) return { id, ...schema };
     try {
-      return { id, kind: schema.kind, json: schema.decode(bytes.subarray(HEADER_BYTES)) };
+      return { id, kind: schema.kind, json: schema.decode(bytes.subarray(SCHEMA_HEADER_BYTES)) };
     } catch (error) {
-      const text = schema.kind === 'json-schema' ? bytes.subarray(HEADER_BYTES) : undefined;
+      const text = schema.kind === 'json-schema' ? bytes.subarray(SCHEMA_HEADER_BYTES) : undefined;
       return { id, problem: `it does not fit schema ${id}: ${messageOf(error)}`, text };
     }
   }
@@ -142,7 +152,7 @@ export class SchemaRegistry {
    * @throws ConsoleError `CONSOLE_SCHEMA_MISFIT` where it does not, or nobody can tell
    */
   async encode(id: number, json: string): Promise<Buffer> {
-    const header = Buffer.alloc(HEADER_BYTES);
+    const header = Buffer.alloc(SCHEMA_HEADER_BYTES);
     header.writeUInt32BE(id, 1);
     const bytes = Buffer.concat([header, Buffer.from(json)]);
     await this.prepare([bytes]);
@@ -193,7 +203,8 @@ export class SchemaRegistry {
         entry.schema = schema;
       },
       (error: unknown) => {
-        entry.schema = { problem: `schema ${id} cannot be had: ${messageOf(error)}` };
+        const problem = `schema ${id} cannot be had: ${messageOf(error)}`;
+        entry.schema = error instanceof NoSuchSchema ? { problem, isAbsent: true } : { problem };
         entry.failedMs = performance.now();
       },
     );
@@ -202,7 +213,11 @@ export class SchemaRegistry {
   }
 
   async #schema(id: number): Promise<Schema> {
-    const found = schemaOf(await this.#ask(`/schemas/ids/${id}`));
+    const found = schemaOf(
+      await this.#ask(`/schemas/ids/${id}`).catch((error: unknown) => {
+        throw error instanceof Refused && error.status === 404 ? new NoSuchSchema(error.message) : error;
+      }),
+    );
     if (found.type === 'JSON') return { kind: 'json-schema', decode: jsonText, held: await this.#held(id, found) };
     const references: ReferencedSchema[] = [];
     await this.#references(found.references, references, new Set());
@@ -243,19 +258,59 @@ export class SchemaRegistry {
   }
 
   async #ask(path: string): Promise<unknown> {
+    using _ = await this.#lookups.take();
+    if (performance.now() < this.#silentToMs) throw new Error(SILENT);
     const accept = 'application/vnd.schemaregistry.v1+json, application/json';
     const response = await fetch(this.#base + path, {
       headers: { accept, ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }) },
       redirect: 'error',
       signal: AbortSignal.timeout(ASK_MS_MAX),
     }).catch((cause: unknown) => {
-      throw new Error('the registry does not answer', { cause });
+      this.#silentToMs = performance.now() + ASK_AGAIN_MS;
+      throw new Error(SILENT, { cause });
     });
     if (!response.ok) {
       await response.body?.cancel();
-      throw new Error(`the registry answers ${response.status}`);
+      throw new Refused(response.status);
     }
     return JSON.parse(await boundedText(response));
+  }
+}
+
+const SILENT = 'the registry does not answer';
+
+/** The registry has answered, and with no schema. */
+class Refused extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`the registry answers ${status}`);
+    this.status = status;
+  }
+}
+
+/** The registry has none of that id. */
+class NoSuchSchema extends Error {}
+
+/** Has so many go on at once; the others wait, each in its turn. */
+class Lookups {
+  #free = LOOKUPS_MAX;
+  readonly #waiting: (() => void)[] = [];
+
+  async take(): Promise<Disposable> {
+    if (this.#free > 0) this.#free -= 1;
+    else {
+      if (this.#waiting.length >= WAITING_MAX)
+        throw new Error('too many schemas are asked for: look again in a moment');
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    return { [Symbol.dispose]: () => this.#giveBack() };
+  }
+
+  #giveBack(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
   }
 }
 

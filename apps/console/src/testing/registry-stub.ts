@@ -1,5 +1,5 @@
 /** A schema registry as far as the console asks one: schemas by their ids, and by subject and version. */
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** A schema as a registry keeps it. */
@@ -20,19 +20,24 @@ export interface StubRegistry {
 /** Starts a registry; a schema's place is what it is asked by: `/schemas/ids/7`, `/subjects/money/versions/1`. */
 export async function startRegistry(schemas: Readonly<Record<string, StubSchema>>): Promise<StubRegistry> {
   const asked: { path: string; authorization: string | undefined }[] = [];
-  const server = createServer((request, response) => {
+  const { url, close } = await startListening((request, response) => {
     const path = request.url ?? '/';
     asked.push({ path, authorization: request.headers.authorization });
     const found = schemas[path];
     response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/vnd.schemaregistry.v1+json' });
     response.end(JSON.stringify(found ?? { error_code: 40403, message: 'Schema not found' }));
   });
+  return { url, asked, close };
+}
+
+/** Starts a server that answers as it is told. */
+export async function startListening(answer: RequestListener): Promise<Pick<StubRegistry, 'url' | 'close'>> {
+  const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   // Listening on a port, so the address is one of IP.
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
-    asked,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
