@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createConsole } from '../index.ts';
-import { HIDDEN, Mask } from './mask.ts';
+import { type Decode, HIDDEN, Mask } from './mask.ts';
 
 const RULES = [
   { topics: 'payments-*', fields: ['iban', 'card.number'] },
@@ -101,6 +101,51 @@ describe('a mask', () => {
     const masked = Mask.of(RULES, 'payments-eu')?.apply(record, () => '{"iban":"DE1","rest":1}');
     expect(masked?.rawValue?.toString()).toBe(`{"iban":"${HIDDEN}","rest":1}`);
     expect(masked?.rawKey).toBeNull();
+  });
+
+  const name = (bytes: string | Buffer, decode: Decode = none): Buffer[] => {
+    const given = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
+    const headers = [{ key: 'note', value: given }];
+    const record = { ...{ partition: 0, offset: 0, timestamp: 0 }, rawKey: given, rawValue: null, headers };
+    const seen = Mask.of(RULES, 'payments-eu')?.apply(record, decode);
+    return [seen?.rawKey ?? Buffer.alloc(0), seen?.headers[0]?.value ?? Buffer.alloc(0)];
+  };
+  const hidden = [Buffer.from(HIDDEN), Buffer.from(HIDDEN)];
+
+  it.each([
+    ['JSON that is cut off', '{"iban":"DE1"'],
+    ['JSON with something before it that a reader skips', '\ufeff \n{"iban":"DE1"'],
+    ['JSON within a text of JSON', JSON.stringify('{"iban":"DE1"}')],
+    ['JSON that is nested very deeply', `${'['.repeat(200_000)}"DE1"${']'.repeat(200_000)}`],
+    ['JSON that is too large to be parsed', `{"iban":"DE1","rest":"${'x'.repeat(4 * 1024 * 1024)}"}`],
+    ['text that is as large', 'x'.repeat(4 * 1024 * 1024 + 1)],
+    ['JSON of two bytes a character', Buffer.from('{"iban":"DE1"}', 'utf16le')],
+    ['of a schema, without a registry', Buffer.concat([Buffer.from([0, 0, 0, 0, 7]), Buffer.from('\u0006DE1')])],
+    ['MessagePack that is cut off', Buffer.from('82a46962616ea3444531', 'hex')],
+    ['bytes that nobody can read', Buffer.from('0a03444531', 'hex')],
+  ])('hides all of a key or a header that is %s', (_, bytes) => {
+    expect(name(bytes).map((part) => part.toString('utf8', 0, 100))).toEqual([HIDDEN, HIDDEN]);
+  });
+
+  it('hides all of a key or a header that names a schema by which it cannot be read, or that makes no JSON of it', () => {
+    expect(name(Buffer.from([0, 0, 0, 0, 7, 1, 2, 3]), () => null)).toEqual(hidden);
+    expect(name(Buffer.from([0, 0, 0, 0, 7, 1, 2]), () => '{"iban":')).toEqual(hidden);
+    expect(name(Buffer.from([0, 0, 0, 0, 7, 1, 2]), () => JSON.stringify('{"iban":"DE1"}'))).toEqual(hidden);
+  });
+
+  it.each([
+    ['a name', Buffer.from('order-7 Straße')],
+    ['nothing', Buffer.alloc(0)],
+    ['an integer', Buffer.from([0, 0, 1, 0])],
+    ['a time in milliseconds', Buffer.from([0, 0, 1, 0x9a, 0xd0, 1, 2, 3])],
+  ])('leaves a key or a header that is %s', (_, bytes) => {
+    expect(name(bytes)).toEqual([bytes, bytes]);
+  });
+
+  it('leaves a key or a header that a schema makes a text or a number', () => {
+    const bytes = Buffer.from([0, 0, 0, 0, 7, 4, 0x68, 0x69]);
+    for (const json of ['"hi"', '12345678901234567890', 'null'])
+      expect(name(bytes, () => json)).toEqual([bytes, bytes]);
   });
 
   it('is none where no rule is for the topic', () => {

@@ -1,6 +1,7 @@
 /** Fields that nobody is to see: they are taken out before anything looks at a record, so that no search can find out what was in them. */
 import { fits } from '../api/roles.ts';
 import { ConsoleError } from '../errors.ts';
+import { numberOf, textOf } from './plain.ts';
 
 /** Numbers as they are written, which JavaScript has and its types have not yet. */
 const rawJson = JSON as typeof JSON & { rawJSON(text: string): unknown; isRawJSON(value: unknown): boolean };
@@ -50,8 +51,11 @@ interface Maskable {
   readonly isTransactional?: boolean | undefined;
 }
 
-/** Reads bytes that a schema says the meaning of as JSON; undefined where none does. */
-export type Decode = (bytes: Buffer) => string | undefined;
+/**
+ * Reads bytes that a schema or a format says the meaning of as JSON; undefined where none does, null where one does by which they cannot be
+ * read: they may hold anything.
+ */
+export type Decode = (bytes: Buffer) => string | null | undefined;
 
 /** Hides fields of one topic's records. */
 export class Mask {
@@ -88,36 +92,43 @@ export class Mask {
     return this.#paths.some((wanted) => text === wanted || text.endsWith(`.${wanted}`));
   }
 
-  /** What cannot be read may hold anything. */
   #value(bytes: Buffer, decode: Decode): Buffer {
-    return this.#isNamed(['$value']) ? HIDDEN_BYTES : (this.#json(bytes, decode) ?? HIDDEN_BYTES);
+    return this.#isNamed(['$value']) ? HIDDEN_BYTES : this.#part(bytes, decode, { mayBeName: false });
   }
 
-  /** A key that is no JSON is a name for the record, and is seen unless it is named. */
   #key(bytes: Buffer, decode: Decode): Buffer {
-    return this.#isNamed(['$key']) ? HIDDEN_BYTES : (this.#json(bytes, decode) ?? bytes);
+    return this.#isNamed(['$key']) ? HIDDEN_BYTES : this.#part(bytes, decode, { mayBeName: true });
   }
 
   #header(name: string, bytes: Buffer, decode: Decode): Buffer {
-    return this.#isNamed([name.toLowerCase()]) ? HIDDEN_BYTES : (this.#json(bytes, decode) ?? bytes);
+    return this.#isNamed([name.toLowerCase()]) ? HIDDEN_BYTES : this.#part(bytes, decode, { mayBeName: true });
   }
 
-  /** The JSON with its fields hidden; undefined where the bytes are none. */
-  #json(bytes: Buffer, decode: Decode): Buffer | undefined {
-    if (bytes.length > PARSED_BYTES_MAX) return undefined;
-    const text = decode(bytes) ?? bytes.toString('utf8');
+  /**
+   * JSON with its fields hidden. Of what is none a key or a header is seen that is a name for the record, a text or a number; all else may
+   * hold anything, and is hidden.
+   */
+  #part(bytes: Buffer, decode: Decode, { mayBeName }: { readonly mayBeName: boolean }): Buffer {
+    if (bytes.length > PARSED_BYTES_MAX) return HIDDEN_BYTES;
+    const decoded = decode(bytes);
+    if (decoded === null) return HIDDEN_BYTES;
+    const parsed = parsedJson(decoded ?? bytes.toString('utf8'));
+    if (isNested(parsed)) return this.#json(parsed);
+    const isName = decoded === undefined ? isPlain(bytes) : parsed !== undefined && !beginsAsJson(parsed);
+    return mayBeName && isName ? bytes : HIDDEN_BYTES;
+  }
+
+  #json(parsed: object): Buffer {
     try {
-      const parsed: unknown = JSON.parse(text, keepNumbers);
-      if (typeof parsed !== 'object' || parsed === null || rawJson.isRawJSON(parsed)) return undefined;
       return Buffer.from(JSON.stringify(this.#hide(parsed, [])));
     } catch {
-      // No JSON, or nested deeper than anybody can go.
-      return undefined;
+      // Nested deeper than anybody can go.
+      return HIDDEN_BYTES;
     }
   }
 
   #hide(value: unknown, path: readonly string[]): unknown {
-    if (typeof value !== 'object' || value === null || rawJson.isRawJSON(value)) return value;
+    if (!isNested(value)) return value;
     if (Array.isArray(value)) return value.map((each) => this.#hide(each, path));
     const shown = Object.entries(value).map(([name, each]) => {
       const there = [...path, name.toLowerCase()];
@@ -131,4 +142,29 @@ export class Mask {
 /** Numbers that JavaScript cannot hold stay as they are written. */
 function keepNumbers(_: string, value: unknown, context?: { readonly source?: string }): unknown {
   return typeof value === 'number' && context?.source !== undefined ? rawJson.rawJSON(context.source) : value;
+}
+
+/** Undefined where it is no JSON, or nested deeper than anybody can go. */
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text, keepNumbers);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether it has fields or items. */
+function isNested(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !rawJson.isRawJSON(value);
+}
+
+/** A text that a person can read and that is not meant to be JSON, or a number. */
+function isPlain(bytes: Buffer): boolean {
+  const text = textOf(bytes);
+  return text === undefined ? numberOf(bytes) !== undefined : !beginsAsJson(text);
+}
+
+/** JSON that cannot be read has fields all the same; it may be quoted, as a text within JSON. */
+function beginsAsJson(value: unknown): boolean {
+  return typeof value === 'string' && /^[\s\ufeff"\\]*[{[]/.test(value);
 }

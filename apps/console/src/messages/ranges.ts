@@ -4,6 +4,7 @@ import type { ReadPlan, UnreadPartition } from '../api/contract.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { foundOffsets, offsetsOf, placeName } from '../clusters/topic-look.ts';
 import { refusal } from '../errors.ts';
+import { schemaIdOf } from '../schemas/registry.ts';
 import { holdsNothingFrom } from './batch-look.ts';
 import { LookedThrough, type Portion, type Records } from './looked-through.ts';
 import { messagePackAsJson } from './msgpack.ts';
@@ -258,9 +259,12 @@ class WayThrough {
 export function masked(cluster: Cluster, topic: string, records: Records): Records {
   const mask = cluster.maskOf(topic);
   if (mask === undefined) return records;
-  const decode = (bytes: Buffer): string | undefined => {
+  const decode = (bytes: Buffer): string | null | undefined => {
     const decoded = cluster.schemas?.decode(bytes);
-    return decoded !== undefined && 'json' in decoded ? decoded.json : messagePackAsJson(bytes);
+    if (decoded !== undefined && 'json' in decoded) return decoded.json;
+    // A schema that cannot be had, for now or by now, would say what is in them.
+    const namesSchema = cluster.schemas !== undefined && schemaIdOf(bytes) !== undefined;
+    return namesSchema && decoded?.isAbsent !== true ? null : messagePackAsJson(bytes);
   };
   return records.map((record) => mask.apply(record, decode));
 }
