@@ -1,6 +1,7 @@
-import type { Logger, TlsSettings } from '@millrace/client';
+import type { TlsSettings } from '@millrace/client';
 import { type ClusterConnection, createConsole, hashPassword } from '@millrace/console';
 import { masksOf, readUsers } from '../console/access.ts';
+import { auditTo } from '../console/audit.ts';
 import { type ClustersGiven, clustersOf } from '../console/clusters.ts';
 import { readOidc } from '../console/oidc.ts';
 import type { CommandContext } from '../context.ts';
@@ -84,15 +85,6 @@ async function firstLine({ io }: CommandContext): Promise<string> {
     if (text.includes('\n') || text.length > PASSWORD_BYTES_MAX) break;
   }
   return text.split(/\r?\n/, 1)[0] ?? '';
-}
-
-/** Every change is one line of JSON on standard error: who, what, when. */
-function auditTo({ out }: CommandContext): Logger {
-  const note = (fields: object): void => {
-    if ('audit' in fields) out.note(JSON.stringify({ time: new Date().toISOString(), ...fields }));
-  };
-  const warn = (fields: object, message: string): void => ('audit' in fields ? note(fields) : out.warn(message));
-  return { debug: () => undefined, info: note, warn, error: warn };
 }
 
 function untilStopped(): Promise<void> {

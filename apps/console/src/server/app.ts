@@ -6,19 +6,20 @@ import type { Route } from '../api/contract.ts';
 import { NAME_CHARS_MAX } from '../api/names.ts';
 import { refusalIn } from '../api/refusals.ts';
 import type { Cluster } from '../clusters/cluster.ts';
-import { type ConsoleError, refusal } from '../errors.ts';
+import { ConsoleError, refusal } from '../errors.ts';
 import type { Oidc } from '../login/oidc.ts';
 import { LOGIN_PATH } from '../login/options.ts';
 import { isLoginPath, loginFailedPage, serveLogin } from '../login/routes.ts';
 import { type ReadTurns, readTurns } from '../messages/turns.ts';
+import { noted, noteTried } from './audit.ts';
 import { serveExports } from './exports.ts';
-import { type Caller, type Guard, isSafe } from './guard.ts';
+import { type Asked, type Caller, type Guard, isSafe } from './guard.ts';
 import { type Handler, handlers, whoReads } from './handlers.ts';
 import { inputs } from './inputs.ts';
 import { Exports } from './known-exports.ts';
-import { needsOf } from './needs.ts';
+import { isChange, needsOf } from './needs.ts';
 import type { PageFile } from './page-files.ts';
-import { failureOf, parseInput, signalOf } from './requests.ts';
+import { failureOf, namesIn, parseInput, signalOf } from './requests.ts';
 import { type MayRead, serveRaw, serveStreams } from './streams.ts';
 
 /** What the server is made of. */
@@ -58,17 +59,19 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // An address that cannot be read is refused before the guard is asked, so that nothing is told but that.
     frameworkErrors: (_error, _request, reply) => void answerFailure(badAddress(), reply.headers(SECURITY_HEADERS)),
   });
-  const { guard } = options;
+  const { guard, oidc, logger } = options;
   const callers: Callers = new WeakMap();
   const turns = readTurns();
   const exports = new Exports();
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     const { method = 'GET', headers, httpVersion, socket } = request.raw;
-    const asked = { method, path: pathOf(request), headers, httpVersion, remoteAddress: socket.remoteAddress };
-    callers.set(request, await guard.admit(asked));
+    const asked = { method, to: askedOf(request), headers, httpVersion, remoteAddress: socket.remoteAddress };
+    const admitted = guard.admit(asked);
+    // Who has yet to log in is asked to, and has tried nothing.
+    admitted.catch((error: unknown) => isForbidden(error) && noteUnadmitted(logger, request, error));
+    callers.set(request, await admitted);
   });
-  const { oidc, logger } = options;
   app.setErrorHandler((error, request, reply) =>
     oidc !== undefined && isByHand(request) ? leadToLogin(error, request, reply) : answerFailure(error, reply, oidc),
   );
@@ -107,46 +110,29 @@ function addRoute(app: FastifyInstance, route: Route, { options, callers, turns,
     async handler(request, reply) {
       const caller = callers.get(request) as Caller;
       const input = parseInput(check, request);
-      for (const { role, named } of needsOf(route, input)) guard.allow(caller, role, named);
       const { clusters, version } = options;
       reply.header('cache-control', 'no-store');
-      const signal = signalOf(request, reply, caller.ended);
-      try {
-        const answer: unknown = await handler.run(input, {
-          caller,
-          isReadOnly: guard.isReadOnly,
-          clusters,
-          version,
-          signal,
-          turns,
-          exports,
-        });
-        if (!isSafe(method)) noteChange(options, { caller, route, input });
-        return reply.send(answer);
-      } catch (error) {
-        if (!isSafe(method)) noteChange(options, { caller, route, input, error });
-        throw error;
-      }
+      const answer = async (): Promise<unknown> => {
+        for (const { role, named } of needsOf(route, input)) guard.allow(caller, role, named);
+        const signal = signalOf(request, reply, caller.ended);
+        const { isReadOnly } = guard;
+        return handler.run(input, { caller, isReadOnly, clusters, version, signal, turns, exports });
+      };
+      const change = { caller, route, input };
+      return reply.send(isChange(route, input) ? await noted(options.logger, change, answer) : await answer());
     },
   });
 }
 
-/** Values of messages and configs are nobody's business in a log. */
-const UNTOLD = new Set(['key', 'value', 'headers', 'edits', 'set', 'seen', 'configs', 'password']);
+/** What somebody was not let in to change: with a page of another site behind it, say. */
+function noteUnadmitted(logger: Logger, request: FastifyRequest, error: unknown): void {
+  const route = `${request.method} ${request.routeOptions.url}`;
+  if (isSafe(request.method) || !Object.hasOwn(handlers, route)) return;
+  noteTried(logger, { caller: undefined, route, input: namesIn(request) }, error);
+}
 
-function noteChange(
-  { logger }: AppOptions,
-  { caller, route, input, error }: { caller: Caller; route: Route; input: object; error?: unknown },
-): void {
-  const what = Object.fromEntries(Object.entries(input).filter(([name]) => !UNTOLD.has(name)));
-  const names = Object.entries(input).flatMap(([name, value]) =>
-    (name === 'set' || name === 'configs') && typeof value === 'object' ? Object.keys(value as object) : [],
-  );
-  const who = caller.user ?? 'somebody on this machine';
-  // What came in has names of its own, `user` among them, and does not stand in the place of who did it.
-  const fields = { audit: true, user: caller.user, route, on: what, names };
-  if (error === undefined) logger.info(fields, `${who} did ${route} in the console`);
-  else logger.warn({ ...fields, err: error }, `${who} tried ${route} in the console, which failed`);
+function isForbidden(error: unknown): boolean {
+  return error instanceof ConsoleError && error.status === 403;
 }
 
 function badAddress(): ConsoleError {
@@ -170,11 +156,16 @@ function pathOf({ url }: FastifyRequest): string {
   return url.split('?', 1)[0] ?? '/';
 }
 
+function askedOf({ routeOptions: { url } }: FastifyRequest): Asked {
+  if (url === undefined) return 'page';
+  return isLoginPath(url) ? 'login' : 'api';
+}
+
 /** Whether somebody has an address in his browser rather than the page asking. */
 function isByHand(request: FastifyRequest): boolean {
-  const path = pathOf(request);
   const wantsPage = String(request.headers.accept ?? '').includes('text/html');
-  return isLoginPath(path) || (isSafe(request.method) && wantsPage && !path.startsWith('/api/'));
+  const isPage = askedOf(request) === 'page' && !pathOf(request).startsWith('/api/');
+  return askedOf(request) === 'login' || (isSafe(request.method) && wantsPage && isPage);
 }
 
 /** Who has to log in is led there and comes back; what goes wrong on the way is said in words. */

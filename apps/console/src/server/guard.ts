@@ -5,7 +5,6 @@ import { type Grant, isAllowed, type Named, type Rights, type Role } from '../ap
 import { type ConsoleError, refusal } from '../errors.ts';
 import type { Oidc } from '../login/oidc.ts';
 import { Passwords } from '../login/passwords.ts';
-import { isLoginPath } from '../login/routes.ts';
 
 /** Somebody who may log in. */
 export interface ConsoleUser {
@@ -29,11 +28,16 @@ export interface GuardOptions {
   readonly hosts: readonly string[];
 }
 
+/**
+ * What is asked for, by where the request has been led: its address says less, for there are several ways to write one. The page is all
+ * that has no route of its own.
+ */
+export type Asked = 'page' | 'login' | 'api';
+
 /** A request as far as the guard looks at it. */
 export interface GuardedRequest {
   readonly method: string;
-  /** Without the query. */
-  readonly path: string;
+  readonly to: Asked;
   readonly headers: IncomingHttpHeaders;
   readonly httpVersion: string;
   readonly remoteAddress: string | undefined;
@@ -72,7 +76,7 @@ export class Guard {
   async admit(request: GuardedRequest): Promise<Caller> {
     const host = this.#checkHost(request);
     if (!isSafe(request.method)) checkOrigin(request, host);
-    else if (request.path.startsWith(API_PATH)) checkSite(request, host);
+    else if (request.to === 'api') checkSite(request, host);
     const { oidc } = this.#options;
     if (!this.hasLogin) {
       if (!isLoopback(request.remoteAddress)) throw beyondLoopback();
@@ -81,7 +85,7 @@ export class Guard {
       return { user: null, role: 'admin', grants: [] };
     }
     if (oidc === undefined) return this.#login(request.headers.authorization);
-    if (isSafe(request.method) && isLoginPath(request.path)) return NOBODY;
+    if (isSafe(request.method) && request.to === 'login') return NOBODY;
     const who = oidc.whoIs(request.headers);
     return who === undefined ? this.#login(request.headers.authorization) : { ...who, hasSession: true };
   }
@@ -122,8 +126,6 @@ export class Guard {
 export function isSafe(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
-
-const API_PATH = '/api/';
 
 /**
  * A page of another site cannot read what it is answered, but it could have this console work, and find out by the time that takes what

@@ -43,3 +43,10 @@ function roleOf(route: Route, input: unknown): Role {
   }
   return handlers[route].role;
 }
+
+/** Whether a call changes something of a cluster: to look where a change would lead, and to end what one reads oneself, does not. */
+export function isChange(route: Route, input: unknown): boolean {
+  if (route.startsWith('GET ') || route === 'POST /api/clusters/:cluster/topics/:topic/exports/:id/stop') return false;
+  const { dryRun, validateOnly } = input as { dryRun?: boolean; validateOnly?: boolean };
+  return dryRun !== true && validateOnly !== true;
+}

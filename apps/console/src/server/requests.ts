@@ -9,13 +9,18 @@ import { ConsoleError, refusal } from '../errors.ts';
 
 /** What is in the path, the query and the body, as one value; the path counts most. */
 export function parseInput<T>(check: z.ZodType<T>, request: FastifyRequest): T {
-  const params = Object.entries(request.params as Record<string, string>).map(([name, part]) => [name, nameOf(part)]);
-  const given = { ...(request.query as object), ...(request.body as object | null), ...Object.fromEntries(params) };
+  const given = { ...(request.query as object), ...(request.body as object | null), ...namesIn(request) };
   const result = check.safeParse(given);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const field = issue?.path.join('.') ?? 'the request';
   throw refusal('CONSOLE_BAD_REQUEST', 'badField', { field, what: issue?.message ?? 'is none' });
+}
+
+/** The names that stand in the path. */
+export function namesIn(request: FastifyRequest): Readonly<Record<string, string>> {
+  const parts = Object.entries(request.params as Record<string, string>);
+  return Object.fromEntries(parts.map(([name, part]) => [name, nameOf(part)]));
 }
 
 /** Fires when nobody waits for the answer any more, or whoever does may not have it any more. */
