@@ -36,7 +36,7 @@ export interface BrokerProcessOptions {
   readonly configFile?: string | undefined;
   /** Settings by Kafka's names; stronger than the file and the environment. */
   readonly overrides?: Readonly<Record<string, string>> | undefined;
-  /** The port for clients; replaces `listeners`. 0 takes a free one. */
+  /** The port for clients, in place of the one in `listeners`, which must then have one listener. 0 takes a free one. */
   readonly port?: number | undefined;
   /** Where `KAFKA_*` variables are looked for. Default `process.env`. */
   readonly env?: NodeJS.ProcessEnv | undefined;

@@ -15,4 +15,5 @@ export {
   ownCertificateOf,
   trustedOf,
 } from './settings/certificate-stores.ts';
+export { type CollectedSettings, collectSettings, type SettingSources } from './settings/sources.ts';
 export { ExitCode, StartError, type StartErrorCode } from './start-error.ts';

@@ -1,5 +1,12 @@
 import { existsSync } from 'node:fs';
-import { type BrokerProcessOptions, type MakeSite, runBroker, runLocalCluster } from '@millrace/broker-app';
+import {
+  type BrokerProcessOptions,
+  collectSettings,
+  type MakeSite,
+  runBroker,
+  runLocalCluster,
+  StartError,
+} from '@millrace/broker-app';
 import type { ConsoleOptions } from '@millrace/console';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../errors.ts';
@@ -41,9 +48,10 @@ export async function start(
   const http = httpPort ?? (port === 0 ? 0 : undefined);
   if (http !== undefined) overrides['millrace.http.port'] = String(http);
   for (const [name, value] of override ?? []) overrides[name] = value;
-  const folder = dataFolder(overrides, environment);
-  if (secure !== true) refuseToOpenSecured(folder, config, overrides, environment);
-  const secured = secure === true ? await secureStart(overrides, config, port, folder) : undefined;
+  const settings = await settingsOf(config, environment, overrides);
+  if (secure !== true) refuseToOpenSecured(settings);
+  const secured =
+    secure === true ? await secureStart(overrides, config, port, dataFolders(settings)[0] as string) : undefined;
   // `--override listeners` says more than a port, unless it says nothing.
   const isToldWhere = (overrides['listeners'] ?? '').trim() !== '';
   const options = {
@@ -63,32 +71,39 @@ const MADE_BY_SECURE =
 const PORT_DEFAULT = 9092;
 const DATA_DEFAULT = 'data';
 
-/** The first data folder, as far as the line and the environment say; a file of settings may say otherwise. */
-function dataFolder(overrides: Readonly<Record<string, string>>, environment: NodeJS.ProcessEnv): string {
-  const own = overrides['log.dirs'] ?? overrides['log.dir'];
-  const given = own ?? environment['KAFKA_LOG_DIRS'] ?? environment['KAFKA_LOG_DIR'] ?? DATA_DEFAULT;
-  return `${given.split(',')[0]?.trim().replace(/\/+$/, '')}`;
+/** What the file, the environment and the line say. A file that cannot be read is told of by the start itself. */
+async function settingsOf(
+  configFile: string | undefined,
+  environment: NodeJS.ProcessEnv,
+  overrides: Readonly<Record<string, string>>,
+): Promise<ReadonlyMap<string, string>> {
+  try {
+    return (await collectSettings({ configFile, environment, overrides })).settings;
+  } catch (error) {
+    if (error instanceof StartError) return settingsOf(undefined, environment, overrides);
+    throw error;
+  }
+}
+
+/** The data folders; there is always a first one. */
+function dataFolders(settings: ReadonlyMap<string, string>): string[] {
+  const given = settings.get('log.dirs') ?? settings.get('log.dir') ?? DATA_DEFAULT;
+  return given.split(',').map((folder) => folder.trim().replace(/\/+$/, ''));
 }
 
 const secretsOf = (folder: string): string => `${folder}-secure`;
 
+/** Settings with which somebody has decided who may come in: where clients are listened to, or that rights are asked. */
+const DECIDING = ['listeners', 'authorizer.class.name'];
+
 /**
  * Data that was begun with `--secure` is not served without: whoever left the option out would let everybody read what logins and rules
- * had kept. Settings of security, from wherever they come, are somebody's own decision.
+ * had kept. Who may come in is somebody's own decision, wherever its settings come from; a file that does not say has not decided.
  */
-function refuseToOpenSecured(
-  folder: string,
-  config: string | undefined,
-  overrides: Readonly<Record<string, string>>,
-  environment: NodeJS.ProcessEnv,
-): void {
-  const fromEnvironment = Object.keys(environment).filter((name) => name.startsWith('KAFKA_'));
-  const names = [
-    ...Object.keys(overrides),
-    ...fromEnvironment.map((name) => name.slice('KAFKA_'.length).toLowerCase().replaceAll('_', '.')),
-  ];
-  const decides = config !== undefined || names.some((name) => MADE_BY_SECURE.test(name));
-  if (decides || !hasSecrets(secretsOf(folder)) || !existsSync(folder)) return;
+function refuseToOpenSecured(settings: ReadonlyMap<string, string>): void {
+  if (DECIDING.some((name) => (settings.get(name) ?? '').trim() !== '')) return;
+  const folder = dataFolders(settings).find((each) => hasSecrets(secretsOf(each)) && existsSync(each));
+  if (folder === undefined) return;
   throw usageError(
     `The data in ${folder} was begun with --secure, and without it everybody on this machine could read and change it`,
     `Add --secure. To open it all the same, say how: --override listeners=PLAINTEXT://127.0.0.1:${PORT_DEFAULT}`,

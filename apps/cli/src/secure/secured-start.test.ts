@@ -144,10 +144,16 @@ describe('a start with --secure', () => {
     ['as a setting', () => ['--override', `log.dirs=${folder}/data,${folder}/more`], {}],
     ['in the environment', () => [], { KAFKA_LOG_DIRS: 'data' }],
     ['for a cluster', () => ['--data', `${folder}/data`, '--brokers', '3'], {}],
+    ['in a file', () => ['--config', `${folder}/server.properties`], {}],
+    ['beside a file', () => ['--data', `${folder}/data`, '--config', `${folder}/more.properties`], {}],
+    ['beside listeners that say nothing', () => ['--data', `${folder}/data`, '--override', 'listeners='], {}],
+    ['beside a setting that secures nothing', () => ['--data', `${folder}/data`], { KAFKA_SSL_CIPHER_SUITES: '' }],
   ])('has its data opened by nobody who leaves it out, the folder being given %s', async (_name, args, given) => {
     await mkdir(join(folder, 'data'), { recursive: true });
     await mkdir(join(folder, 'data-secure'), { recursive: true });
     await writeFile(join(folder, 'data-secure', 'broker.pem'), '');
+    await writeFile(join(folder, 'server.properties'), `log.dirs=${folder}/more,${folder}/data\n`);
+    await writeFile(join(folder, 'more.properties'), `log.dirs=${folder}/more\nsasl.enabled.mechanisms=PLAIN\n`);
     const env = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, join(folder, value)]));
     const { exitCode, stderr } = await millrace(undefined, ['start', ...args()], { env });
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining('was begun with --secure')]);
