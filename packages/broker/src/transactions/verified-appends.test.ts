@@ -298,13 +298,13 @@ it.each([
   'begin no transaction behind its marker, in whatever order questions, answers, markers and appends come: %s, offsets %s',
   async (demand, isOfOffsets) => {
     Object.assign(seen, { openings: 0, overtaken: 0 });
-    const steps = fc.array(fc.constantFrom(...STEPS, 'write', 'mark'), { minLength: 5, maxLength: 30 });
+    const steps = fc.array(fc.constantFrom(...STEPS, 'write', 'mark'), { minLength: 5, maxLength: 30, size: 'max' });
     await fc.assert(
       fc.asyncProperty(steps, (each) => new Scene(demand, isOfOffsets).run(each)),
-      { numRuns: 150 },
+      { numRuns: 200 },
     );
     expect(seen.openings).toBeGreaterThan(10);
     expect(seen.overtaken).toBeGreaterThan(0);
   },
-  60_000,
+  120_000,
 );
