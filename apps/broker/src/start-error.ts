@@ -85,6 +85,7 @@ const CODES: Readonly<Record<string, StartErrorCode>> = {
   STORE_LOCKED: 'START_FOLDER_LOCKED',
   STORE_CORRUPT: 'START_METADATA_DAMAGED',
   BROKER_METADATA_BEHIND: 'START_METADATA_DAMAGED',
+  BROKER_SETTINGS_UNHEEDED: 'START_CONFIG_INVALID',
   ZOOKEEPER_UNREACHABLE: 'START_METADATA_UNREACHABLE',
   // A session or a connection that is lost meanwhile: who keeps the metadata could not be reached in time.
   SESSION_EXPIRED: 'START_METADATA_UNREACHABLE',

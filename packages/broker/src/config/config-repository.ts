@@ -9,6 +9,7 @@ import {
 } from '@millrace/metadata';
 import type { Clock, Random } from '@millrace/ports';
 import { topicNameFault } from '../cluster/topic-name.ts';
+import { BrokerFault } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import {
   DEFAULT_ENTITY,
@@ -35,6 +36,18 @@ const CHANGE_NOTIFICATION_MS = 900_000;
 /** Kafka's brokers take over some that these cannot, so they may have been left behind by one of those. */
 const UNHEEDED =
   'Settings in the metadata store do not hold: a running broker does not take them over. Set them in its file of settings, start it again, and delete them there (kafka-configs --alter --delete-config)';
+
+/** Whoever set them believes that clients are asked for more than they are. */
+const UNSECURED =
+  'Settings of security in the metadata store do not hold: the listeners are as open as they were, and this broker will not start with them. Set them in its file of settings, start it again, and delete them there (kafka-configs --alter --delete-config)';
+
+function openWithout(path: string, names: readonly string[]): string {
+  return (
+    `The settings of this broker in the metadata store (${path}) are not honoured: ${names.join(', ')}. Apache Kafka takes them from ` +
+    'there at its start, and without them this broker would be more open than one of Kafka. Set them in the file of settings, to the same ' +
+    'values, and delete them there once the broker runs (kafka-configs --alter --delete-config).'
+  );
+}
 
 const NOTHING: ConfigProperties = Object.freeze({});
 /** Stands for what somebody has set and nobody can read. */
@@ -323,8 +336,15 @@ export class ConfigRepository {
       ? await this.#readOrWatch(path, () => this.#next(() => this.#reloadBroker(level)))
       : (await this.#read(path)).properties;
     if (properties === undefined) return;
+    // What is set so for all brokers Kafka passes over, too.
+    const unsafe = level === 'broker' ? this.#dynamic.unheededSecurity(properties) : [];
+    if (!this.#isStarted && unsafe.length > 0)
+      throw new BrokerFault('BROKER_SETTINGS_UNHEEDED', openWithout(path, unsafe));
     const { changed, unheeded } = this.#dynamic.replace(level, properties);
-    if (unheeded.length > 0) this.#logger.warn({ settings: unheeded, of: level, path }, UNHEEDED);
+    const told = unheeded.filter((name) => !unsafe.includes(name));
+    if (told.length > 0) this.#logger.warn({ settings: told, of: level, path }, UNHEEDED);
+    const lost = unheeded.filter((name) => unsafe.includes(name));
+    if (lost.length > 0) this.#logger.error({ settings: lost, of: level, path }, UNSECURED);
     if (changed.length === 0) return;
     this.#logger.info({ changed, of: level }, 'Broker settings changed');
     this.#logConfigs.clear();

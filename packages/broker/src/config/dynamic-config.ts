@@ -1,9 +1,15 @@
 import { type BrokerConfig, brokerConfigNames, type ParsedBrokerConfig, parseBrokerConfig } from './broker-config.ts';
 import { brokerConfigTable } from './broker-definitions.ts';
 import type { BrokerConfigLevel, ConfigDefinition } from './definition.ts';
-import { isChangeableOfListener, isListenerSecret, listenerChangeFault } from './listener-changes.ts';
+import {
+  isChangeableOfListener,
+  isListenerSecret,
+  isUnheededSecurity,
+  listenerChangeFault,
+} from './listener-changes.ts';
+import { isListenerSetting } from './listener-security.ts';
 import { reconfigurationFault } from './reconfiguration.ts';
-import { refusalOf } from './refused-settings.ts';
+import { asksForNothing, refusalOf } from './refused-settings.ts';
 import type { ConfigProperties } from './topic-config.ts';
 import { formatConfigValue, parseConfigValue } from './values.ts';
 
@@ -93,8 +99,24 @@ export class DynamicConfig {
     this.#current = this.#merged(this.#properties).config;
     return {
       changed: touched.filter((name) => !isUnheeded(name, before[name]) || !isUnheeded(name, properties[name])),
-      unheeded: touched.filter((name) => properties[name] !== undefined && isUnheeded(name, properties[name])),
+      unheeded: touched.filter((name) => this.#isLost(name, properties[name])),
     };
+  }
+
+  /** Whether a value is set that does not hold: not here, and not as it is in the file. */
+  #isLost(name: string, text: string | undefined): boolean {
+    return text !== undefined && isUnheeded(name, text) && this.#static.properties[name] !== text;
+  }
+
+  /** Of what is set for this broker, the names of what would secure a Kafka broker's listeners and does not secure these. */
+  unheededSecurity(properties: ConfigProperties): readonly string[] {
+    return Object.entries(properties).flatMap(([name, text]) => {
+      const isSecurity = isUnheededSecurity(name, this.#static.endpoints) && !asksForNothing(name, text);
+      if (!isSecurity || !this.#isLost(name, text)) return [];
+      // It lies in the store encoded, and what the file has is somebody's word on the same.
+      const isSetAnew = name.endsWith('sasl.jaas.config') && this.#static.properties[name] !== undefined;
+      return isSetAnew ? [] : [name];
+    });
   }
 
   /**
@@ -200,7 +222,8 @@ function usable(properties: ConfigProperties): ConfigProperties {
 
 /** Whether a value does not hold though the name is known: it was written past this broker, by Kafka's for example. True for none. */
 function isUnheeded(name: string, text: string | undefined): boolean {
-  return text === undefined || (definitionOf(name) !== undefined && !isUsable(name, text));
+  if (text === undefined) return true;
+  return (definitionOf(name) !== undefined || isListenerSetting(name)) && !isUsable(name, text);
 }
 
 function isUsable(name: string, text: string): boolean {

@@ -19,6 +19,7 @@ interface Line {
 /** A broker into whose node somebody has written, and what it warns of. */
 async function brokerWith(
   properties: Readonly<Record<string, string>>,
+  file: Readonly<Record<string, string>> = {},
 ): Promise<{ cluster: TestCluster; lines: Line[] }> {
   const lines: Line[] = [];
   const note =
@@ -27,11 +28,11 @@ async function brokerWith(
       const { settings, changed } = fields as { settings?: unknown; changed?: unknown };
       if (settings !== undefined || changed !== undefined) lines.push({ level, settings: settings ?? changed });
     };
-  const logger = { ...silentLogger, info: note('changed'), warn: note('unheeded') };
+  const logger = { ...silentLogger, info: note('changed'), warn: note('unheeded'), error: note('unsecured') };
   const cluster = new TestCluster(undefined, logger);
   for (const path of ['/config', '/config/brokers']) await cluster.store.create(path, Buffer.alloc(0));
   await cluster.store.create(paths.brokerConfig('1'), encodeConfig(properties));
-  await cluster.start(1);
+  await cluster.start(1, file);
   return { cluster, lines };
 }
 
@@ -70,6 +71,60 @@ describe('settings that Kafka’s brokers take over while they run, and these do
       version: 1,
       config: { 'log.retention.ms': '7' },
     });
+  });
+});
+
+describe('settings that secure a Kafka broker’s listeners, and not these', () => {
+  const AUTH = 'listener.name.plaintext.ssl.client.auth';
+  const JAAS = 'listener.name.plaintext.plain.sasl.jaas.config';
+
+  it.each([
+    [AUTH, 'required'],
+    ['listener.name.plaintext.sasl.enabled.mechanisms', 'PLAIN'],
+    ['listener.name.plaintext.ssl.principal.mapping.rules', 'RULE:a/b/'],
+    [JAAS, 'encoded'],
+    ['ssl.client.auth', 'required'],
+    ['sasl.enabled.mechanisms', 'PLAIN'],
+  ])('keep a broker from starting that does not take them over, with what to do: %s', async (name, value) => {
+    await expect(brokerWith({ 'log.retention.ms': '5', [name]: value })).rejects.toMatchObject({
+      code: 'BROKER_SETTINGS_UNHEEDED',
+      message: expect.stringMatching(
+        `\\(/config/brokers/1\\) are not honoured: ${name}\\..* Set them in the file of settings`,
+      ),
+    });
+  });
+
+  it.each([
+    ['of a listener that is not there', { 'listener.name.other.ssl.client.auth': 'required' }],
+    ['that asks for nothing', { 'ssl.client.auth': 'none' }],
+  ])('do not, where it is one %s', async (_, properties) => {
+    const { lines } = await brokerWith(properties as Record<string, string>);
+    expect(lines).toEqual([{ level: 'unheeded', settings: Object.keys(properties) }]);
+  });
+
+  it('do not, where the file says the same', async () => {
+    const file = { listeners: 'SASL_PLAINTEXT://a:9092', 'sasl.enabled.mechanisms': 'SCRAM-SHA-512' };
+    const { lines } = await brokerWith({ 'sasl.enabled.mechanisms': 'SCRAM-SHA-512' }, file);
+    expect(lines).toEqual([]);
+    const weaker = { ...file, 'sasl.enabled.mechanisms': 'SCRAM-SHA-256,SCRAM-SHA-512' };
+    await expect(brokerWith({ 'sasl.enabled.mechanisms': 'SCRAM-SHA-512' }, weaker)).rejects.toThrow('not honoured');
+  });
+
+  it('are an error in the log of a broker that runs, and not called changed', async () => {
+    const { cluster, lines } = await brokerWith({});
+    const entity = { type: 'broker', level: 'broker' } as const;
+    await cluster.controller.configs.change(entity, (before) => ({
+      ...before,
+      [AUTH]: 'required',
+      'log.retention.ms': '5',
+    }));
+    expect(lines).toEqual([
+      { level: 'unsecured', settings: [AUTH] },
+      { level: 'changed', settings: ['log.retention.ms'] },
+    ]);
+    lines.length = 0;
+    await cluster.controller.configs.change(entity, ({ [AUTH]: _, ...others }) => others);
+    expect(lines).toEqual([]);
   });
 });
 

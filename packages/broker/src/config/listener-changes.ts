@@ -6,6 +6,7 @@
 import { LIMITS_PER_LISTENER } from './connection-limits.ts';
 import type { BrokerConfigLevel } from './definition.ts';
 import { LISTENER_SETTING, type ListenerSecurity } from './listener-security.ts';
+import type { ListenerEndpoint } from './listeners.ts';
 import type { ConfigProperties } from './topic-config.ts';
 
 /** The certificates of listeners, in the hands of the process that holds their sockets. */
@@ -31,6 +32,26 @@ const SECRETS: readonly string[] = [
   'ssl.truststore.password',
   'ssl.truststore.certificates',
 ];
+
+/**
+ * Settings of all listeners that Kafka's brokers take over from the metadata store at their next start (`DynamicListenerConfig`). Of the
+ * others of TLS it takes those of single listeners only.
+ */
+const TAKEN_AT_START: readonly string[] = [
+  'ssl.client.auth',
+  'ssl.enabled.protocols',
+  'ssl.cipher.suites',
+  'ssl.endpoint.identification.algorithm',
+  'sasl.enabled.mechanisms',
+  'sasl.mechanism.inter.broker.protocol',
+];
+
+/** Whether a Kafka broker's listeners would be secured by a setting in the metadata store, and these are not. */
+export function isUnheededSecurity(name: string, endpoints: readonly ListenerEndpoint[]): boolean {
+  const listener = LISTENER_SETTING.exec(name)?.[1];
+  if (listener === undefined) return TAKEN_AT_START.includes(name);
+  return !isChangeableOfListener(name) && endpoints.some((each) => each.name.toLowerCase() === listener);
+}
 
 /** Whether a setting says what a listener's certificates are, where they are, or how they are opened. */
 export function isCertificateSetting(name: string): boolean {

@@ -10,6 +10,7 @@ export type BrokerFaultCode =
   | 'BROKER_CONTROLLER_BUSY'
   | 'BROKER_NO_CONTROLLER'
   | 'BROKER_METADATA_BEHIND'
+  | 'BROKER_SETTINGS_UNHEEDED'
   | 'BROKER_DISK_FAILED';
 
 /** The root of the errors that the broker's core throws on purpose. */
