@@ -136,7 +136,27 @@ describe('the settings of a broker', () => {
     [{ 'ssl.keystore.location': '/key.pem' }, 'no listener uses TLS'],
     [{ 'listener.name.plaintext.ssl.client.auth': 'required' }, 'the listener PLAINTEXT does not use TLS'],
     [{ 'sasl.enabled.mechanisms': 'PLAIN' }, 'no listener asks for a login, so that everybody is let in'],
+    [{ 'listener.name.plaintext.sasl.enabled.mechanisms': 'PLAIN' }, 'PLAINTEXT does not ask for a login'],
     [{ 'listener.name.plaintext.plain.sasl.jaas.config': 'x required;' }, 'PLAINTEXT does not ask for a login'],
+    [{ 'sasl.oauthbearer.expected.issuer': 'https://login.example' }, 'no listener asks for a login'],
+  ] as [Record<string, string>, string][])('refuse %o, which no listener can honour', (properties, why) => {
+    const [name] = Object.keys(properties);
+    const { problems } = read(properties);
+    expect(problems).toEqual([expect.objectContaining({ name, message: expect.stringContaining(why) })]);
+    expect(problems[0]?.message).toMatch(/is not honoured: .*\. Give a listener .*, or remove it\.$/);
+  });
+
+  it('refuse what a listener’s own kind cannot honour, whatever another can', () => {
+    const { problems } = read({
+      ...withPlain('PLAINTEXT://:9092,SASL_PLAINTEXT://127.0.0.1:9093', 'SASL_PLAINTEXT'),
+      'listener.name.plaintext.sasl.enabled.mechanisms': 'PLAIN',
+    });
+    expect(problems.map(({ name }) => name)).toEqual(['listener.name.plaintext.sasl.enabled.mechanisms']);
+  });
+
+  it.each([
+    [{ 'sasl.mechanism.inter.broker.protocol': 'PLAIN' }, 'no listener asks for a login'],
+    [{ 'connections.max.reauth.ms': '1000' }, 'no listener asks for a login'],
     [{ 'zookeeper.set.acl': 'true' }, 'this broker keeps its own metadata'],
     [{ 'zookeeper.ssl.client.enable': 'true' }, 'this broker keeps its own metadata'],
     [

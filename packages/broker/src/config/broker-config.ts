@@ -4,7 +4,7 @@ import { interBrokerVersions } from '../cluster/inter-broker-versions.ts';
 import { type BrokerConfigValues, brokerConfigTable } from './broker-definitions.ts';
 import { type ConnectionLimitSettings, connectionLimitsOf } from './connection-limits.ts';
 import { type ConfigValue, camelCase } from './definition.ts';
-import { idleSettings } from './idle-settings.ts';
+import { idleSettings, unhonouredSettings } from './idle-settings.ts';
 import { isUnusedKafkaName } from './known-names.ts';
 import { readKraft } from './kraft.ts';
 import { isListenerSetting, type ListenerSecurity, securityOfListeners } from './listener-security.ts';
@@ -118,7 +118,9 @@ export function parseBrokerConfig(
   }
   const config = complete(values, known, options.hostName ?? 'localhost', report);
   const surroundings = { endpoints: config.endpoints, usesZooKeeper: Boolean(config.zookeeperConnect) };
-  // Beside what keeps the broker from starting they would only be noise.
+  // Beside what else keeps the broker from starting they would only be noise.
+  const unhonoured = problems.length > 0 ? [] : unhonouredSettings(known, surroundings);
+  for (const { name, message } of unhonoured) report(name, message);
   const idle = problems.length > 0 ? [] : idleSettings(known, surroundings);
   warnings.push(...idle.map((each) => ({ code: 'UNUSED_CONFIG' as const, ...each })));
   const unsafe = problems.length > 0 ? [] : unsafeSettings(config);

@@ -380,7 +380,8 @@ describe('the description of configs', () => {
   });
 
   it('tells a broker’s settings, hides secrets, and says what cannot be changed', async () => {
-    const cluster = await clusterWithTopic({}, { 'ssl.keystore.password': 'secret', 'num.partitions': '3' });
+    const own = { listeners: 'SSL://:9092', 'ssl.keystore.password': 'secret', 'num.partitions': '3' };
+    const cluster = await clusterWithTopic({}, own);
     const { configAdmin, configs } = cluster.controller;
     await configAdmin.change(allBrokers, [set('log.retention.ms', '9'), set('plugin.setting', 'x')], false);
     const described = new Map(describeBrokerConfigs(configs).map((entry) => [entry.name, entry]));

@@ -12,15 +12,34 @@ interface Surroundings {
 const LISTENER_PREFIX = /^listener\.name\.([^.]+)\./;
 const MECHANISM_PREFIX = /^(?:plain|scram-sha-256|scram-sha-512|oauthbearer)\./;
 
+/** What is said of a setting. */
+interface Said {
+  readonly name: string;
+  readonly message: string;
+}
+
 /**
- * Settings of safety that mean nothing beside the others: of TLS where no listener has it, of logins where nobody logs in; and of a listener
- * that would have the controller's word to itself. Kafka starts
- * with them, and so does this broker; but whoever believes that they hold shall hear that they do not.
+ * Settings of TLS where no listener has it, and of logins where nobody logs in, or of a listener that has none. Kafka starts with them, and
+ * is open where they were to close it; here they keep the broker from starting, as everything does that is asked for and not honoured.
  */
-export function idleSettings(
-  properties: ConfigProperties,
-  surroundings: Surroundings,
-): readonly { readonly name: string; readonly message: string }[] {
+export function unhonouredSettings(properties: ConfigProperties, { endpoints }: Surroundings): readonly Said[] {
+  return Object.entries(properties).flatMap(([name, text]) => {
+    const why = isOfClients(name) ? whyNoListener(name, endpoints) : undefined;
+    if (why === undefined || asksForNothing(name, text)) return [];
+    return [{ name, message: `${name} is not honoured: ${why}, or remove it.` }];
+  });
+}
+
+/** How brokers log in to each other, and for how long a login holds, closes nothing to anybody. */
+function isOfClients(name: string): boolean {
+  return name !== 'sasl.mechanism.inter.broker.protocol' && !name.endsWith('connections.max.reauth.ms');
+}
+
+/**
+ * Settings of safety that mean nothing beside the others, and leave nothing open: Kafka starts with them, and so does this broker; but
+ * whoever believes that they hold shall hear that they do not.
+ */
+export function idleSettings(properties: ConfigProperties, surroundings: Surroundings): readonly Said[] {
   const idle = Object.entries(properties).flatMap(([name, text]) => {
     const why = whyIdle(name, surroundings) ?? whyUnasked(name, properties, surroundings);
     if (why === undefined || asksForNothing(name, text)) return [];
@@ -32,7 +51,7 @@ export function idleSettings(
 const TOKEN_SECRETS = ['delegation.token.secret.key', 'delegation.token.master.key'] as const;
 
 /** Somebody who names the secret wants tokens; what a script has left empty turns them off, as with Kafka. */
-function emptySecret(properties: ConfigProperties): { readonly name: string; readonly message: string }[] {
+function emptySecret(properties: ConfigProperties): Said[] {
   const [name] = TOKEN_SECRETS.filter((each) => properties[each] !== undefined);
   if (name === undefined || TOKEN_SECRETS.some((each) => (properties[each] ?? '').trim() !== '')) return [];
   const message = `${name} is empty, so that there are no delegation tokens: who asks for one is refused. Set it to a secret, the same at all brokers, or remove it.`;
@@ -52,7 +71,8 @@ function whyUnasked(name: string, properties: ConfigProperties, { endpoints }: S
   );
 }
 
-function whyIdle(name: string, { endpoints, usesZooKeeper }: Surroundings): string | undefined {
+/** Why no listener that a setting is for can honour it. */
+function whyNoListener(name: string, endpoints: Surroundings['endpoints']): string | undefined {
   const listener = LISTENER_PREFIX.exec(name)?.[1];
   const served = endpoints.filter((each) => listener === undefined || each.name.toLowerCase() === listener);
   const noneOf = (does: string, doesNot: string): string =>
@@ -66,6 +86,12 @@ function whyIdle(name: string, { endpoints, usesZooKeeper }: Surroundings): stri
   if (isOfLogins && !served.some(({ securityProtocol }) => securityProtocol.startsWith('SASL_'))) {
     return `${noneOf('asks for a login', 'ask for a login')}, so that everybody is let in. Give a listener the protocol SASL_SSL`;
   }
+  return undefined;
+}
+
+function whyIdle(name: string, { endpoints, usesZooKeeper }: Surroundings): string | undefined {
+  const why = whyNoListener(name, endpoints);
+  if (why !== undefined) return why;
   if (name === 'control.plane.listener.name') {
     return 'controllers and brokers of this kind talk to each other over inter.broker.listener.name. Leave it for Kafka';
   }
