@@ -369,6 +369,7 @@ function checkRights(
 ): void {
   const name = authorizerClassName.trim();
   if (name !== '') {
+    checkSuperUsers(superUsers, report);
     if (AUTHORIZERS.some((each) => each === name)) return;
     const message = `authorizer.class.name is not honoured: ${name} is a class of Java, which cannot be loaded here. Set it to ${AUTHORIZERS[0]}, or remove it.`;
     report('authorizer.class.name', message);
@@ -382,6 +383,17 @@ function checkRights(
     report(
       setting,
       `${setting} is not honoured: without authorizer.class.name nobody's rights are checked. Set authorizer.class.name=${AUTHORIZERS[0]}, or remove it.`,
+    );
+  }
+}
+
+/** Kafka does not start with them either (`SecurityUtils.parseKafkaPrincipal`). */
+function checkSuperUsers(superUsers: string, report: Report): void {
+  for (const each of superUsers.split(';').map((part) => part.trim())) {
+    if (each === '' || each.includes(':')) continue;
+    report(
+      'super.users',
+      `super.users has ${each}, which is no principal: nobody would be it, and its rights would be nobody's. Write User:${each}.`,
     );
   }
 }

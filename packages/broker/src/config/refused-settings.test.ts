@@ -149,6 +149,14 @@ describe('a setting that safety hangs on and that is not honoured', () => {
     expect(problems({ [name]: value })).toEqual([expect.stringMatching(/is not honoured: .+\. (Remove it|Set )/)]);
   });
 
+  it.each(['admin', 'User:admin;bob', ' ; x'])('is refused where it names nobody: super.users=%s', (users) => {
+    const authorizer = { 'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer' };
+    expect(problems({ ...authorizer, 'super.users': users })).toEqual([
+      expect.stringMatching(/^super\.users has \w+, which is no principal: .* User:\w+\.$/),
+    ]);
+    expect(problems({ ...authorizer, 'super.users': 'User:CN=a,OU=b; User:c:d;' })).toEqual([]);
+  });
+
   it('is passed over where it asks for nothing: empty, or Kafka’s default', () => {
     expect(
       problems({
