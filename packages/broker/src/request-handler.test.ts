@@ -5,7 +5,10 @@ import {
   ErrorCode,
   encodeRequest,
   Heartbeat,
+  LeaderAndIsr,
   Metadata,
+  StopReplica,
+  UpdateMetadata,
 } from '@millrace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { handlers } from './handlers/registry.ts';
@@ -32,9 +35,34 @@ function bareRequest(apiKey: number, apiVersion: number, body: Buffer = Buffer.a
 }
 
 const ENVELOPE_KEY = 58;
+/** What the codec lets a request of a stranger take. */
+const STRANGERS_BYTES_MAX = 32 * 1024 * 1024;
 
 /** What ends a header of the new kind. */
 const NO_TAGS = Buffer.alloc(1);
+
+describe('commands of controllers, which may take more memory than strangers’ requests', () => {
+  const nobody = { isAllowed: () => false, isAllowedForAny: () => false };
+  const junk = Buffer.alloc(64, 0x7f);
+
+  it.each([
+    [LeaderAndIsr, 2],
+    [StopReplica, 1],
+    [UpdateMetadata, 5],
+  ] as const)('are not decoded for who may not give them: $name', async (api, version) => {
+    await expect(client.sendFrame(bareRequest(api.key, version, junk))).rejects.toThrow('does not decode');
+    test.authorizer = nobody;
+    const answer = await test.connect().sendFrame(bareRequest(api.key, version, junk));
+    const { errorCode } = decodeResponseFrame<{ errorCode: number }>(api as never, version, answer as never).body;
+    expect(errorCode).toBe(ErrorCode.CLUSTER_AUTHORIZATION_FAILED);
+  });
+
+  it('are all of those that may', () => {
+    const larger = handlers.filter(({ decodedBytesMax = 0 }) => decodedBytesMax > STRANGERS_BYTES_MAX);
+    expect(larger.map(({ api }) => api.name)).toEqual(['LeaderAndIsr', 'StopReplica', 'UpdateMetadata']);
+    expect(larger.filter(({ askedFirst }) => askedFirst === undefined)).toEqual([]);
+  });
+});
 
 describe('ApiVersions', () => {
   it.each([0, 1, 2, 3, 4])('tells of every handler and of nothing else, in version %i', async (version) => {

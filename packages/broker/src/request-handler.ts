@@ -27,6 +27,7 @@ import {
   type AuthorizationPurpose,
   allowAll,
   authorizationFailed,
+  CLUSTER,
   type Operation,
   type Resource,
   type ResourceType,
@@ -200,11 +201,8 @@ export class BrokerRequestHandler implements RequestHandler {
       return answerUnsupported(handler, header);
     }
     const startMs = this.#services.clock.monotonic();
-    const reader = Reader.ofRequest(frame, header.bodyOffset, handler.decodedBytesMax, handler.denseBytesMax);
-    const body = bodyOf(handler, reader, header);
-    admission.holdDecoded(reader.decodedBytes * WORKING_FACTOR);
     const context = new Request(handler.api.name, header, connection, admission, this.#services);
-    const answer = handler.handle(body, context);
+    const answer = refusedFirst(handler, context) ?? decodedAndHandled(handler, frame, header, admission, context);
     if (context.counted !== undefined) context.firstWorkMs = this.#services.clock.monotonic() - startMs;
     const producedBytes = header.apiKey === Produce.key ? frame.length : 0;
     if (!(answer instanceof Promise)) return this.#finish(handler, context, producedBytes, answer, startMs);
@@ -307,6 +305,25 @@ function countedRequest(
   if (isBeforeLogin) return undefined;
   const user = principal.slice(principal.indexOf(':') + 1);
   return new CountedRequest(quotas, { user, clientId: clientId ?? '' });
+}
+
+/** The answer to who may not have the request decoded; undefined where he may. */
+function refusedFirst({ askedFirst }: ApiHandler, context: RequestContext): unknown {
+  const refusal = askedFirst && context.authorize(askedFirst.operation, CLUSTER);
+  return refusal && askedFirst.refused(refusal.errorCode);
+}
+
+function decodedAndHandled(
+  handler: ApiHandler,
+  frame: Buffer,
+  header: RequestHeader,
+  admission: RequestAdmission,
+  context: RequestContext,
+): unknown {
+  const reader = Reader.ofRequest(frame, header.bodyOffset, handler.decodedBytesMax, handler.denseBytesMax);
+  const body = bodyOf(handler, reader, header);
+  admission.holdDecoded(reader.decodedBytes * WORKING_FACTOR);
+  return handler.handle(body, context);
 }
 
 function headerOf(frame: Buffer): RequestHeader {

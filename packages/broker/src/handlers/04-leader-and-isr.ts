@@ -6,15 +6,17 @@
  */
 import { LeaderAndIsr } from '@millrace/protocol';
 import { leaderAndIsrCommand, leaderAndIsrResponse } from '../commands/wire.ts';
-import { CLUSTER } from '../shared/authorization.ts';
 import { COMMAND_DECODED_BYTES_MAX, defineHandler } from './handler.ts';
 
 export const leaderAndIsr = defineHandler(
   LeaderAndIsr,
-  { minVersion: 2, maxVersion: 7, decodedBytesMax: COMMAND_DECODED_BYTES_MAX },
+  {
+    minVersion: 2,
+    maxVersion: 7,
+    decodedBytesMax: COMMAND_DECODED_BYTES_MAX,
+    askedFirst: { operation: 'ClusterAction', refused: (errorCode) => ({ errorCode }) },
+  },
   async (request, context) => {
-    const refusal = context.authorize('ClusterAction', CLUSTER);
-    if (refusal !== undefined) return { errorCode: refusal.errorCode };
     const { broker, version } = context;
     return leaderAndIsrResponse(await broker.commands.leaderAndIsr(leaderAndIsrCommand(request)), version);
   },

@@ -5,15 +5,17 @@
  */
 import { StopReplica } from '@millrace/protocol';
 import { stopReplicaCommand, stopReplicaResponse } from '../commands/wire.ts';
-import { CLUSTER } from '../shared/authorization.ts';
 import { COMMAND_DECODED_BYTES_MAX, defineHandler } from './handler.ts';
 
 export const stopReplica = defineHandler(
   StopReplica,
-  { minVersion: 1, maxVersion: 4, decodedBytesMax: COMMAND_DECODED_BYTES_MAX },
+  {
+    minVersion: 1,
+    maxVersion: 4,
+    decodedBytesMax: COMMAND_DECODED_BYTES_MAX,
+    askedFirst: { operation: 'ClusterAction', refused: (errorCode) => ({ errorCode, partitionErrors: [] }) },
+  },
   async (request, context) => {
-    const refusal = context.authorize('ClusterAction', CLUSTER);
-    if (refusal !== undefined) return { errorCode: refusal.errorCode, partitionErrors: [] };
     const { broker, version } = context;
     return stopReplicaResponse(await broker.commands.stopReplica(stopReplicaCommand(request, version)));
   },

@@ -5,15 +5,17 @@
  */
 import { UpdateMetadata } from '@millrace/protocol';
 import { updateMetadataCommand } from '../commands/wire.ts';
-import { CLUSTER } from '../shared/authorization.ts';
 import { COMMAND_DECODED_BYTES_MAX, defineHandler } from './handler.ts';
 
 export const updateMetadata = defineHandler(
   UpdateMetadata,
-  { minVersion: 5, maxVersion: 8, decodedBytesMax: COMMAND_DECODED_BYTES_MAX },
+  {
+    minVersion: 5,
+    maxVersion: 8,
+    decodedBytesMax: COMMAND_DECODED_BYTES_MAX,
+    askedFirst: { operation: 'ClusterAction', refused: (errorCode) => ({ errorCode }) },
+  },
   async (request, context) => {
-    const refusal = context.authorize('ClusterAction', CLUSTER);
-    if (refusal !== undefined) return { errorCode: refusal.errorCode };
     const { broker } = context;
     const { errorCode } = await broker.commands.updateMetadata(updateMetadataCommand(request));
     return { errorCode };

@@ -68,6 +68,15 @@ export type Handle<Req, ResInput> = (
 /** What a controller tells in one request may take so much memory once it is decoded: some 250,000 partitions. */
 export const COMMAND_DECODED_BYTES_MAX: number = 128 * 1024 * 1024;
 
+/**
+ * What is asked before a request is decoded, of the cluster, and what is answered where it is refused: for those whose decoded form may take
+ * more memory than strangers are given.
+ */
+export interface AskedFirst<ResInput> {
+  readonly operation: Operation;
+  readonly refused: (errorCode: number) => ResInput;
+}
+
 /** One API as this broker serves it. Without its types it is what the registry holds. */
 export interface ApiHandler<Req = unknown, ResInput = unknown> {
   readonly api: Api<Req, unknown, never, ResInput>;
@@ -79,6 +88,8 @@ export interface ApiHandler<Req = unknown, ResInput = unknown> {
   readonly decodedBytesMax: number | undefined;
   /** How much of that a request of many short names may take; undefined for what the codec allows strangers. */
   readonly denseBytesMax: number | undefined;
+  /** Undefined where the handler asks by itself, when it knows what for. */
+  readonly askedFirst: AskedFirst<ResInput> | undefined;
   /** See {@link Handle}. A method, so that handlers of different APIs fit into one list. */
   handle(request: Req, context: RequestContext): ReturnType<Handle<Req, ResInput>>;
 }
@@ -95,7 +106,13 @@ export interface ApiHandler<Req = unknown, ResInput = unknown> {
  */
 export function defineHandler<Req, ResInput>(
   api: Api<Req, unknown, never, ResInput>,
-  versions: { minVersion: number; maxVersion: number; decodedBytesMax?: number; denseBytesMax?: number },
+  versions: {
+    minVersion: number;
+    maxVersion: number;
+    decodedBytesMax?: number;
+    denseBytesMax?: number;
+    askedFirst?: AskedFirst<NoInfer<ResInput>>;
+  },
   handle: Handle<Req, NoInfer<ResInput>>,
 ): ApiHandler<Req, ResInput> {
   if (versions.minVersion < api.minVersion || versions.maxVersion > api.maxVersion) {
@@ -104,6 +121,6 @@ export function defineHandler<Req, ResInput>(
         `a handler for ${versions.minVersion} to ${versions.maxVersion} cannot be registered`,
     );
   }
-  const { minVersion, maxVersion, decodedBytesMax, denseBytesMax } = versions;
-  return { api, minVersion, maxVersion, decodedBytesMax, denseBytesMax, handle };
+  const { minVersion, maxVersion, decodedBytesMax, denseBytesMax, askedFirst } = versions;
+  return { api, minVersion, maxVersion, decodedBytesMax, denseBytesMax, askedFirst, handle };
 }
