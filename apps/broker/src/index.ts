@@ -9,6 +9,7 @@ export { LiveMetadata, type LiveTree } from './live-metadata.ts';
 export { runLocalCluster } from './local-cluster/run-local-cluster.ts';
 export { MetadataFiles, type Restoration } from './metadata-files.ts';
 export { runBroker } from './run-broker.ts';
+export { CIPHERS } from './security/tls-settings.ts';
 export {
   type CertificateStore,
   type OwnCertificate,

@@ -9,12 +9,22 @@ const fixture = (path: string): Buffer =>
 const CA = fixture('authority.cert.pem');
 const ME = fixture('issued-first.pem');
 
+/** A list of nothing revoked, of an authority made for it. */
+const CRL = `-----BEGIN X509 CRL-----
+MIGmME0CAQEwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBYRcNMjYxMTMwMjIxODA1
+WhgPMjEyNjExMDYyMjE4MDVaoA4wDDAKBgNVHRQEAwIBATAKBggqhkjOPQQDAgNJ
+ADBGAiEAsXyQwyXc45KEXkPksxmIx4TCYAUbaEdimbqaRNI+4cwCIQD4mbzmukIC
+o57fCL7knI9QNpQ/7+RKJP77rMhWJpL//A==
+-----END X509 CRL-----
+`;
+
 const files: Readonly<Record<string, string | Buffer>> = {
   '/ca.pem': CA,
   '/me.pem': ME,
   '/other.pem': fixture('localhost.key.pem'),
   '/client.properties': 'client.id=me\nfoo.bar=1\n',
   '/producer.properties': 'acks=all\n',
+  '/crl.pem': CRL,
   '/prose': 'hello world\n',
   '/key.pem': '-----BEGIN KEY-----\nZjJpch/XvNnRw2xc5ws3ZpECARhXQk0=\n',
   '/binary': '0\u0001\u0002',
@@ -35,6 +45,54 @@ async function given(tls: ClientConfig['connection']['tls']): Promise<TlsOptions
   // Properties that name files give a function.
   return (await (tls as TlsSource)()) as TlsOptions;
 }
+
+describe('limits of TLS in client properties', () => {
+  const ssl = { 'security.protocol': 'SSL' };
+
+  it.each([
+    [{ 'ssl.enabled.protocols': 'TLSv1.3' }, { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' }],
+    [{ 'ssl.enabled.protocols': ' TLSv1.3, TLSv1.2' }, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' }],
+    [
+      { 'ssl.cipher.suites': 'TLS_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' },
+      { ciphers: 'TLS_AES_256_GCM_SHA384:ECDHE-RSA-AES128-GCM-SHA256' },
+    ],
+    [{ 'ssl.cipher.suites': 'HIGH:!aNULL' }, { ciphers: 'HIGH:!aNULL' }],
+    [{ 'ssl.curves.list': 'X25519:P-256' }, { ecdhCurve: 'X25519:P-256' }],
+    [{ 'ssl.sigalgs.list': 'RSA-PSS+SHA256' }, { sigalgs: 'RSA-PSS+SHA256' }],
+    [{ 'ssl.enabled.protocols': '', 'ssl.cipher.suites': ' ' }, {}],
+  ])('hold for every connection: %j', async (properties, limits) => {
+    const { connection, unused } = await config({ ...ssl, ...(properties as Record<string, string>) });
+    expect([connection.tls, unused]).toEqual([limits, []]);
+    const withFile = await config({ ...ssl, ...(properties as Record<string, string>), 'ssl.ca.location': '/ca.pem' });
+    expect(await given(withFile.connection.tls)).toEqual({ ...limits, ca: CA });
+  });
+
+  it('have what was revoked looked up', async () => {
+    const { connection, unused } = await config({
+      ...ssl,
+      'ssl.ca.location': '/ca.pem',
+      'ssl.crl.location': '/crl.pem',
+    });
+    expect([await given(connection.tls), unused]).toEqual([{ ca: CA, crl: Buffer.from(CRL) }, []]);
+  });
+
+  it.each([
+    [{ 'ssl.enabled.protocols': 'TLSv1.1,TLSv1.2' }, 'give TLSv1.2, TLSv1.3 or both'],
+    [{ 'ssl.cipher.suites': 'TLS_RSA_WITH_RC4_128_MD5' }, 'TLS_RSA_WITH_RC4_128_MD5, which is not spoken'],
+    [{ 'ssl.cipher.suites': 'NOSUCH' }, 'cannot be kept'],
+    [{ 'ssl.curves.list': 'NOSUCH' }, 'cannot be kept'],
+    [{ 'ssl.crl.location': '/ca.pem' }, '/ca.pem (ssl.crl.location) has no list of revoked certificates in PEM'],
+    [{ 'ssl.crl.location': '/gone' }, 'Cannot read /gone (ssl.crl.location)'],
+  ])('are refused where they cannot be kept: %j', async (properties, message) => {
+    await expect(config({ ...ssl, ...(properties as Record<string, string>) })).rejects.toThrow(message);
+  });
+
+  it('that say nothing here are told, where TLS is spoken', async () => {
+    const names = { 'ssl.engine.factory.class': 'x', 'ssl.ca.pem': 'x', 'ssl.crl.pem': 'x' };
+    expect((await config({ ...ssl, ...names, 'ssl.protocol': 'TLS' })).unused).toEqual(Object.keys(names));
+    expect((await config(names)).unused).toEqual([]);
+  });
+});
 
 describe('client properties', () => {
   it('are read from a file, and names that mean nothing are told', async () => {

@@ -13,6 +13,7 @@ import { nearestName, parseProperties, propertiesText } from '@millrace/ports';
 import { CliError } from './errors.ts';
 import { liveCertificates, unusable } from './live-certificates.ts';
 import { printable } from './output/format.ts';
+import { tlsLimits } from './tls-limits.ts';
 
 /** What a file of client properties says about connecting. */
 export interface ClientConfig {
@@ -97,7 +98,9 @@ export async function clientConfigOf(
       requestTimeoutMs: requestTimeout === undefined ? undefined : Number(requestTimeout),
     },
   };
-  const wasted = (name: string): boolean => !taken.has(name) && !SECURITY_NAMES.test(name);
+  const isPassedOver = (name: string): boolean =>
+    tls === undefined || !name.startsWith('ssl.') ? SECURITY_NAMES.test(name) : WITHIN_JAVA.test(name);
+  const wasted = (name: string): boolean => !taken.has(name) && !isPassedOver(name);
   return {
     ...config,
     unused: [...properties.keys()].filter(wasted),
@@ -119,6 +122,10 @@ const SECURITY_NAMES = new RegExp(
     'sasl\\.(?:kerberos|login|oauthbearer|client)\\..+',
   ].join('|')})$`,
 );
+
+/** How Java finds the parts of TLS: nothing more is let through where another program has its own. */
+const WITHIN_JAVA =
+  /^ssl\.(?:protocol|providers?|(?:keymanager|trustmanager)\.algorithm|secure\.random\.implementation)$/;
 
 /** Those that are only looked at where the protocol asks for them. */
 const SECURITY_PROPERTIES = [
@@ -195,21 +202,26 @@ function jaasCredentials(jaas: string | undefined): Readonly<Record<string, stri
 
 /** What the properties say of TLS: as it is, where they name no file, and else as the files are for each connection. */
 async function tlsOf(take: Take, read: Read, warn: (message: string) => void): Promise<ClientOptions['tls']> {
-  const { hasFiles, load } = tlsLoader(take, read);
+  const limits = await inWords(() => tlsLimits(take));
+  const { hasFiles, load } = tlsLoader(take, read, limits);
   const first = await load();
   const fault = unusable(first);
   if (fault !== undefined) throw invalid(fault);
   return hasFiles ? liveCertificates(first, load, warn) : first;
 }
 
-function tlsLoader(take: Take, read: Read): { readonly hasFiles: boolean; load(): Promise<TlsOptions> } {
+function tlsLoader(
+  take: Take,
+  read: Read,
+  limits: TlsOptions,
+): { readonly hasFiles: boolean; load(): Promise<TlsOptions> } {
   const store = (setting: string, path: string | undefined): CertificateStore | undefined => {
     const [type = null, password = null] = [take(`${setting}.type`), take(`${setting}.password`)];
     return path === undefined ? undefined : { setting, path, type, password };
   };
   const keyStore = store('ssl.keystore', take('ssl.keystore.location'));
   const trustStore = store('ssl.truststore', take('ssl.truststore.location', 'ssl.ca.location'));
-  const [cert, key] = [take('ssl.certificate.location'), take('ssl.key.location')];
+  const [cert, key, crl] = [take('ssl.certificate.location'), take('ssl.key.location'), take('ssl.crl.location')];
   const [ownCa, ownCert, ownKey] = [
     take('ssl.truststore.certificates'),
     take('ssl.keystore.certificate.chain'),
@@ -222,6 +234,8 @@ function tlsLoader(take: Take, read: Read): { readonly hasFiles: boolean; load()
   const load = async (): Promise<TlsOptions> => {
     const own = keyStore === undefined ? {} : await ownOf(await opened(keyStore, read), keyPassword ?? null);
     return definedOnly({
+      ...limits,
+      crl: crl === undefined ? undefined : await readRevoked(crl, read),
       passphrase: keyPassword,
       ...own,
       ca: ownCa ?? (trustStore === undefined ? undefined : await trustOf(await opened(trustStore, read))),
@@ -231,7 +245,7 @@ function tlsLoader(take: Take, read: Read): { readonly hasFiles: boolean; load()
       checkServerIdentity: checkHost === '' || checkHost === 'none' ? () => undefined : undefined,
     });
   };
-  return { hasFiles: [keyStore, trustStore, cert, key].some((each) => each !== undefined), load };
+  return { hasFiles: [keyStore, trustStore, cert, key, crl].some((each) => each !== undefined), load };
 }
 
 async function opened(store: CertificateStore, read: Read): Promise<ReadStore> {
@@ -245,6 +259,15 @@ async function readPem(path: string, name: string, read: Read): Promise<Buffer> 
   const bytes = await readNamed(path, name, read);
   mustBePem(bytes, path, name);
   return bytes;
+}
+
+/** Another file is taken for an empty list, by which nothing is revoked. */
+async function readRevoked(path: string, read: Read): Promise<Buffer> {
+  const bytes = await readNamed(path, 'ssl.crl.location', read);
+  if (bytes.includes('-----BEGIN X509 CRL-----')) return bytes;
+  throw invalid(
+    `${path} (ssl.crl.location) has no list of revoked certificates in PEM: nothing in it begins with -----BEGIN X509 CRL-----`,
+  );
 }
 
 /** Another file is taken for one without certificates, and then nobody is trusted. */

@@ -14,7 +14,7 @@ export interface TlsMaterial {
 const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 
 /** Java's names of the suites that are served, the first the dearest, and OpenSSL's: forward secret and authenticated, or not at all. */
-const CIPHERS: Readonly<Record<string, string>> = {
+export const CIPHERS: Readonly<Record<string, string>> = {
   TLS_AES_256_GCM_SHA384: 'TLS_AES_256_GCM_SHA384',
   TLS_CHACHA20_POLY1305_SHA256: 'TLS_CHACHA20_POLY1305_SHA256',
   TLS_AES_128_GCM_SHA256: 'TLS_AES_128_GCM_SHA256',
