@@ -101,7 +101,7 @@ export class UserCredentials {
     const credentials = new Map<ScramMechanism, ScramCredential>();
     for (const mechanism of SCRAM_MECHANISMS) {
       const text = config[mechanism];
-      const credential = text === undefined ? undefined : this.#decode(user, text);
+      const credential = text === undefined ? undefined : this.#decode(user, mechanism, text);
       if (credential !== undefined) credentials.set(mechanism, credential);
     }
     this.#shapes.clear();
@@ -110,9 +110,9 @@ export class UserCredentials {
   }
 
   /** Who has one that nobody can read cannot log in; the others can. */
-  #decode(user: string, text: string): ScramCredential | undefined {
+  #decode(user: string, mechanism: ScramMechanism, text: string): ScramCredential | undefined {
     try {
-      return decodeCredential(text);
+      return decodeCredential(mechanism, text);
     } catch (err) {
       this.#options.logger.error(
         { err, user, path: `/config/users/${sanitized(user)}` },

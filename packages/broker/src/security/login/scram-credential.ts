@@ -10,6 +10,8 @@ export const SCRAM_CODES: Readonly<Record<ScramMechanism, number>> = { 'SCRAM-SH
 export const ITERATIONS_MIN = 4096;
 export const ITERATIONS_MAX = 16_384;
 
+const KEY_BYTES: Readonly<Record<ScramMechanism, number>> = { 'SCRAM-SHA-256': 32, 'SCRAM-SHA-512': 64 };
+
 /** What is kept of a password: nothing that lets anybody log in. */
 export interface ScramCredential {
   readonly salt: Buffer;
@@ -46,8 +48,12 @@ export function encodeCredential({ salt, storedKey, serverKey, iterations }: Scr
   return `salt=${text(salt)},stored_key=${text(storedKey)},server_key=${text(serverKey)},iterations=${iterations}`;
 }
 
-/** @throws SyntaxError without anything of the text in it */
-export function decodeCredential(text: string): ScramCredential {
+/**
+ * As little as Kafka's server logs somebody in by (`ScramSaslServer`), whoever has written it: fewer iterations are guessed in no time, and
+ * keys of another length are nobody's.
+ * @throws SyntaxError without anything of the text in it
+ */
+export function decodeCredential(mechanism: ScramMechanism, text: string): ScramCredential {
   const fields = new Map(
     text.split(',').map((part): [string, string] => {
       const at = part.indexOf('=');
@@ -63,5 +69,15 @@ export function decodeCredential(text: string): ScramCredential {
   if (fields.size !== 4 || !Number.isSafeInteger(iterations) || iterations < 1) {
     throw new SyntaxError('a SCRAM credential has salt, stored_key, server_key and iterations, and nothing else');
   }
-  return { salt: bytes('salt'), storedKey: bytes('stored_key'), serverKey: bytes('server_key'), iterations };
+  if (iterations < ITERATIONS_MIN) {
+    throw new SyntaxError(
+      `a SCRAM credential has at least ${ITERATIONS_MIN} iterations, and this one has ${iterations}`,
+    );
+  }
+  const [storedKey, serverKey] = [bytes('stored_key'), bytes('server_key')];
+  const length = KEY_BYTES[mechanism];
+  if (storedKey.length !== length || serverKey.length !== length) {
+    throw new SyntaxError(`the stored_key and the server_key of ${mechanism} have ${length} bytes each`);
+  }
+  return { salt: bytes('salt'), storedKey, serverKey, iterations };
 }
