@@ -1,3 +1,4 @@
+import { type Context, createContext, Script } from 'node:vm';
 import { translatedPattern } from './principal-pattern.ts';
 
 /** One rule of `ssl.principal.mapping.rules`. */
@@ -15,6 +16,13 @@ interface Rule {
 
 /** A certificate's name is no longer than this where it is held against rules: their expressions are an operator's, the name is not. */
 const NAME_LENGTH_MAX = 4096;
+/**
+ * How long a name may take that no name like it has taken before. Expressions are looked for by trying, in Java and here, so that a pattern such
+ * as `(x+x+)+y` takes for ever with a name that was made for it, and with it everybody who is served. Honest names take some microseconds.
+ */
+const MAPPING_MS_MAX = 250;
+/** How many names are remembered with who they are; certificates come again and again. */
+const NAMES_MAX = 1000;
 /** Where lines end, the two languages' `.` and `$` differ; no honest name has such a character. */
 const LINE_ENDS = /[\n\r\u0085\u2028\u2029]/;
 /** Java finds nothing between the halves of such a character too, and tears it apart. */
@@ -23,20 +31,52 @@ const IN_HALVES = /[\u{10000}-\u{10FFFF}]/u;
 /**
  * Reads `ssl.principal.mapping.rules` (`SslPrincipalMapper`): `DEFAULT`, or `RULE:pattern/replacement/` with `L` or `U` behind for small
  * or capital letters. The first whose pattern fits the whole name counts; undefined where none does. As with Kafka the pattern is then
- * replaced wherever it is found, in a name that fits `.*` twice: at its end there is nothing, which fits too.
+ * replaced wherever it is found, in a name that fits `.*` twice: at its end there is nothing, which fits too. A name for which the rules take
+ * longer than {@link MAPPING_MS_MAX} is nobody's.
  * @throws SyntaxError
  */
 export function principalMapping(text: string): (distinguishedName: string) => string | undefined {
   const rules = rulesOf(text.trim());
+  const known = new Map<string, string | undefined>();
   return (name) => {
     if (name.length > NAME_LENGTH_MAX) return undefined;
-    for (const rule of rules) {
-      if (rule === 'DEFAULT') return name;
-      if (LINE_ENDS.test(name) || (rule.fitsNothing && IN_HALVES.test(name))) return undefined;
-      if (rule.fits.test(name)) return mapped(name, rule);
-    }
-    return undefined;
+    if (rules[0] === 'DEFAULT') return name;
+    if (known.has(name)) return known.get(name);
+    const answer = withinTime(() => ({ principal: principalOf(name, rules) }));
+    // What took too long may have met a machine that was too busy: it is looked at anew.
+    if (answer === undefined) return undefined;
+    if (known.size >= NAMES_MAX) known.clear();
+    known.set(name, answer.principal);
+    return answer.principal;
   };
+}
+
+function principalOf(name: string, rules: readonly (Rule | 'DEFAULT')[]): string | undefined {
+  for (const rule of rules) {
+    if (rule === 'DEFAULT') return name;
+    if (LINE_ENDS.test(name) || (rule.fitsNothing && IN_HALVES.test(name))) return undefined;
+    if (rule.fits.test(name)) return mapped(name, rule);
+  }
+  return undefined;
+}
+
+let timed: { readonly script: Script; readonly context: Context } | undefined;
+
+/** What comes of work, or undefined where it takes too long: what is run as a script can be ended from outside, in the midst of an expression too. */
+function withinTime<T>(work: () => T): T | undefined {
+  timed ??= { script: new Script('work()'), context: createContext({}) };
+  const { script, context } = timed;
+  context['work'] = work;
+  try {
+    // What the script gives is what `work` gives.
+    return script.runInContext(context, { timeout: MAPPING_MS_MAX }) as T;
+  } catch (error) {
+    // Not an instance of this realm's errors.
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return undefined;
+    throw error;
+  } finally {
+    delete context['work'];
+  }
 }
 
 function mapped(name: string, { replaced, replacement, letters }: Rule): string {

@@ -67,6 +67,28 @@ describe('ssl.principal.mapping.rules', () => {
     expect(() => principalMapping('RULE:(?i)cn=a/x/')).toThrow('has (?i, which');
   });
 
+  it.each([
+    // Where the name fits no rule, where a later one fits, and where a part of it is replaced that is found by trying.
+    'RULE:CN=((?:x+x+)+)y/$1/',
+    'RULE:CN=((?:x+x+)+)y/$1/,DEFAULT',
+    'RULE:(?:x+x+)+y|CN=x+?y?/$0/',
+    'RULE:(.*)(.*)(.*)(.*)(.*)y/$1/',
+  ])('take no longer than they may with a name that was made for them: %s', (rules) => {
+    const mapping = principalMapping(rules);
+    const begunMs = performance.now();
+    expect(mapping(`CN=${'x'.repeat(rules.includes('(.*)') ? 4000 : 31)}`)).toBeUndefined();
+    expect(performance.now() - begunMs).toBeLessThan(2_500);
+    // And are there for the next.
+    expect(mapping('CN=xxxy')).toBeDefined();
+  });
+
+  it('remember who somebody is, and not more than a thousand', () => {
+    const mapping = principalMapping('RULE:CN=(.*?),.*/$1/L,RULE:CN=(.*)/$1/');
+    for (let round = 0; round < 2; round += 1) {
+      expect([mapping('CN=Alice,O=x'), mapping('CN=Bob'), mapping('O=x')]).toEqual(['alice', 'Bob', undefined]);
+    }
+  });
+
   it('give nobody a name by a rule where lines end in it, for they end otherwise in Java', () => {
     const mapping = principalMapping('RULE:CN=(.*)[^x]*/$1/,DEFAULT');
     expect(mapping('CN=a')).toBe('a');
