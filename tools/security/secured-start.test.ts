@@ -7,11 +7,13 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type BrokerProcess, startBrokerProcess } from '../../apps/broker/src/broker-process.ts';
 import { securedStart } from '../../apps/cli/src/secure/secured-start.ts';
-import { has } from '../needs/index.ts';
+import { javaArguments, KAFKA_3 } from '../kafka/index.ts';
+import { has, may, whyNoKafka } from '../needs/index.ts';
 import { root } from '../source/index.ts';
 
 const run = promisify(execFile);
 const PATIENCE_MS = 180_000;
+const hasKafka = may(whyNoKafka(), import.meta.url);
 
 let folder: string;
 let broker: BrokerProcess;
@@ -27,6 +29,11 @@ beforeAll(async () => {
   const program = join(folder, 'millrace');
   writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'apps/cli/src/main.ts')}' "$@"\n`);
   chmodSync(program, 0o755);
+  if (!hasKafka) return;
+  const script = join(folder, 'kafka-topics.sh');
+  const java = (await javaArguments('kafka-topics', KAFKA_3, '256m')).map((each) => `'${each}'`).join(' ');
+  writeFileSync(script, `#!/bin/sh\nexec java ${java} "$@"\n`);
+  chmodSync(script, 0o755);
 });
 afterAll(async () => {
   await broker.stop();
@@ -76,6 +83,16 @@ it(
       stdout: '0\n',
       stderr: '',
     });
+  },
+  PATIENCE_MS,
+);
+
+it.skipIf(!hasKafka)(
+  'Kafka’s tools: make a topic, and list it',
+  async () => {
+    const list = linesOf("Kafka's tools", '--list');
+    await shell(list.replace('--list', '--create --topic made-by-java'));
+    expect((await shell(list)).split('\n')).toContain('made-by-java');
   },
   PATIENCE_MS,
 );

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import {
   AlterClientQuotas,
   AlterUserScramCredentials,
+  DescribeTopicPartitions,
   decodeResponseFrame,
   ErrorCode,
   encodeRequest,
@@ -10,7 +11,7 @@ import {
   OffsetCommit,
   ZERO_UUID,
 } from '@millrace/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { BrokerUnderTest, batchOf, produceTo } from '../testing/test-broker.ts';
 import {
   compared,
@@ -177,6 +178,20 @@ async function ask(request: RecordedRequest): Promise<RightsAnswer> {
   return rightsAnswer(request, decodeResponseFrame(handler.api as never, version, answer).body as object);
 }
 
+/** What they do hangs on no right: logins, what a broker can do, and tokens, which are renewed and ended by whose they are. */
+const UNASKED = ['SaslHandshake', 'ApiVersions', 'SaslAuthenticate', 'RenewDelegationToken', 'ExpireDelegationToken'];
+
+/** Whether a right is asked for in what is done, all of them being refused. */
+async function asksIn(work: () => Promise<unknown>): Promise<boolean> {
+  const { authorizer } = test.broker.services;
+  const spies = [vi.spyOn(authorizer, 'isAllowed'), vi.spyOn(authorizer, 'isAllowedForAny')];
+  for (const spy of spies) spy.mockReturnValue(false);
+  await work();
+  const asked = spies.some(({ mock }) => mock.calls.length > 0);
+  for (const spy of spies) spy.mockRestore();
+  return asked;
+}
+
 /** Kafka 3.9.1 does not answer who asks for all users without the right to: its handler has a mistake. Here it is a refusal like others. */
 const REFUSED_INSTEAD: RightsAnswer = { errors: { errorCode: 31 } };
 
@@ -222,6 +237,21 @@ describe('the recorded requests', () => {
     const missing = handlers.filter(({ api }) => !matrixRequests.has(api.key) && !after.has(api.key));
     expect(missing.map(({ api }) => api.name)).toEqual([]);
   });
+
+  it('have every API ask for rights, but for those that belong to nobody, or to who asks', async () => {
+    const asking = new Set<string>();
+    for (const request of requests) {
+      if (isUnserved(request)) continue;
+      await restore(request);
+      if (await asksIn(() => ask(request))) asking.add(request.api);
+      await tidy(request);
+    }
+    const topics = { topics: [{ name: 'a-topic' }], responsePartitionLimit: 10, cursor: null };
+    const asks = await asksIn(() => test.connect().ask(DescribeTopicPartitions, 0, topics));
+    if (asks) asking.add(DescribeTopicPartitions.name);
+    const silent = handlers.filter(({ api }) => !asking.has(api.name)).map(({ api }) => api.name);
+    expect(silent).toEqual(UNASKED);
+  }, 60_000);
 
   it('are served in every version that Kafka advertises, but for those of the list above', () => {
     const isServed = ({ key, version }: RecordedRequest): boolean => {
