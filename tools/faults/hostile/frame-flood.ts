@@ -28,9 +28,11 @@ const GROWTH_BYTES_MAX = 128 * MIB;
 
 /**
  * How many times longer the honest client's p99 may be than that of another at a broker of its own at the same time. What the attackers'
- * process and all else on the machine take meets both alike; the flood is met by one.
+ * process and all else on the machine take meets both alike; the flood is met by one. For a machine that has nothing else to do.
  */
-const P99_RATIO_MAX = 20;
+export const P99_RATIO_MAX = 3;
+/** On a machine that does much else, such as CI, and in a run of seconds, a single stall that only one of the two meets is a multiple of the other's. */
+export const P99_RATIO_MAX_BUSY = 20;
 /** Whoever waited for less than this is taken to have waited so long: on an idle machine a few milliseconds would be a multiple. */
 const P99_MS_MIN = 25;
 
@@ -63,8 +65,8 @@ export function p99Ratio({ spared, flooded }: Pick<FrameFloodReport, 'spared' | 
   return flooded.p99Ms / Math.max(spared.p99Ms, P99_MS_MIN);
 }
 
-/** What was not as it must be; none where all was. */
-export function faultsOf(report: FrameFloodReport): string[] {
+/** What was not as it must be; none where all was. The ratio is the largest that {@link p99Ratio} may be. */
+export function faultsOf(report: FrameFloodReport, ratioMax: number = P99_RATIO_MAX): string[] {
   const { isAlive, exitCode, isFlat, growthBytes, flooded, misunderstood } = report;
   const ratio = p99Ratio(report);
   return [
@@ -74,7 +76,7 @@ export function faultsOf(report: FrameFloodReport): string[] {
     ...(flooded.failed.length === 0 ? [] : [`the honest client failed ${flooded.failed.length} times`]),
     ...(flooded.answers > 0 ? [] : ['the honest client had no answer']),
     ...(misunderstood === 0 ? [] : [`${misunderstood} messages that were right were refused`]),
-    ...(ratio <= P99_RATIO_MAX
+    ...(ratio <= ratioMax
       ? []
       : [`the honest client's p99 was ${ratio.toFixed(1)} times that at a broker without a flood`]),
   ];
