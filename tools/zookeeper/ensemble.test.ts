@@ -90,6 +90,54 @@ describe.skipIf(!has('zookeeper', import.meta.url))('three ZooKeeper servers', (
   );
 });
 
+describe.skipIf(!has('zookeeper', import.meta.url))('a ZooKeeper server that is put back from a copy', () => {
+  it.each([
+    ['does not know the session', false],
+    ['knows the session, and its nodes', true],
+  ])(
+    'that %s has the client begin anew, though it has seen more than that',
+    async (_, knowsIt) => {
+      await using closers = new AsyncDisposableStack();
+      const ensemble = await ZooKeeperEnsemble.start({ tickMs: 200 });
+      closers.defer(() => ensemble.stop());
+      const notices: string[] = [];
+      const open = async (): Promise<ZooKeeperMetadataStore> => {
+        const sessionTimeoutMs = 4000;
+        const onNotice = (message: string): unknown => notices.push(message);
+        const store = await ZooKeeperMetadataStore.open({
+          connect: ensemble.connectString,
+          sessionTimeoutMs,
+          onNotice,
+        });
+        closers.defer(() => store.close());
+        return store;
+      };
+      const early = knowsIt ? undefined : await ensemble.copy(1);
+      const store = await open();
+      const states: string[] = [];
+      store.onSession((state) => states.push(state));
+      const { sessionId } = store;
+      await store.create('/mine', EMPTY, { ephemeral: true });
+      const older = early ?? (await ensemble.copy(1));
+      for (let index = 0; index < 20; index += 1) await store.create(`/since-${index}`, EMPTY);
+      expect(store.sessionId).toBe(sessionId);
+      await ensemble.signal(1, 'SIGKILL');
+      await ensemble.putBack(1, older);
+      states.length = 0;
+      await ensemble.startServer(1);
+      await reaches(store, 'expired');
+      await store.renewSession();
+      expect(store.sessionId).not.toBe(sessionId);
+      // Not even what the copy knows of the one before is in the way of the new session's own.
+      await store.create('/mine', EMPTY, { ephemeral: true });
+      expect((await store.children('/')).toSorted()).toEqual(['mine', 'zookeeper']);
+      expect(states.filter((state) => state !== 'disconnected')).toEqual(['expired', 'connected']);
+      expect(notices.join('\n')).toMatch(/ZooKeeper is behind what this process has seen .*older copy/);
+    },
+    START_MS_MAX,
+  );
+});
+
 const canBeSecured = has('zookeeper', import.meta.url) && has('openssl', import.meta.url);
 
 describe.skipIf(!canBeSecured)('a ZooKeeper server that is secured', () => {

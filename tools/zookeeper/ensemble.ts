@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +41,9 @@ const START_MS_MAX = 40_000;
 
 /** How often it is asked. */
 const ASK_MS = 50;
+
+/** ZooKeeper's name for the folder of its snapshots and logs, in `dataDir`. */
+const DATA = 'version-2';
 
 interface Server {
   readonly id: number;
@@ -150,6 +153,21 @@ export class ZooKeeperEnsemble {
     const ended = once(process, 'exit');
     process.kill(signal);
     if (signal === 'SIGKILL' || signal === 'SIGTERM') await ended;
+  }
+
+  /** Copies what a server keeps, which has everything in its log that it has answered; the folder, for `putBack`. */
+  async copy(id: number): Promise<string> {
+    const { folder } = this.#server(id);
+    const copy = await mkdtemp(`${folder}-copy-`);
+    await cp(join(folder, DATA), join(copy, DATA), { recursive: true });
+    return copy;
+  }
+
+  /** Puts a copy in the place of what a server that has ended keeps. */
+  async putBack(id: number, copy: string): Promise<void> {
+    const { folder } = this.#server(id);
+    await rm(join(folder, DATA), { recursive: true });
+    await cp(join(copy, DATA), join(folder, DATA), { recursive: true });
   }
 
   /** The id of the server that leads; undefined when there is none, or only one server. */

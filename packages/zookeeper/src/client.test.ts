@@ -1,6 +1,6 @@
-import { MemoryMetadataStore, type SessionState } from '@millrace/metadata';
+import { MemoryMetadataStore, type SessionState, TreeMetadataStore } from '@millrace/metadata';
 import { ManualClock, nextTurn, seededRandom } from '@millrace/ports';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ZooKeeperServer } from './server/server.ts';
 import { ZooKeeperMetadataStore } from './store.ts';
 import { MemoryNetwork } from './testing/memory-network.ts';
@@ -12,6 +12,8 @@ const SERVERS = ['zk:1', 'zk:2', 'zk:3'];
 /** A client and an ensemble whose members are one server under several addresses, on a clock of their own. */
 class Scene {
   readonly clock = new ManualClock();
+  readonly #serverClock = new ManualClock();
+  serverRuns = true;
   readonly network = new MemoryNetwork();
   readonly tree = new MemoryMetadataStore({ clock: this.clock });
   readonly server: ZooKeeperServer;
@@ -20,7 +22,7 @@ class Scene {
   store!: ZooKeeperMetadataStore;
 
   constructor(servers: readonly string[]) {
-    this.server = new ZooKeeperServer({ store: this.tree, clock: this.clock, random: seededRandom(1) });
+    this.server = new ZooKeeperServer({ store: this.tree, clock: this.#serverClock, random: seededRandom(1) });
     for (const each of servers) this.network.lead(each, this.server);
   }
 
@@ -53,6 +55,7 @@ class Scene {
   async pass(ms: number): Promise<void> {
     for (let passedMs = 0; passedMs < ms; passedMs += 50) {
       this.clock.advance(50);
+      if (this.serverRuns) this.#serverClock.advance(50);
       await this.settle();
     }
   }
@@ -134,6 +137,95 @@ describe('a session', () => {
     expect(states).toEqual(['disconnected', 'expired']);
     await scene.during(store.renewSession());
     expect((await scene.during(store.children('/'))).length).toBe(0);
+  });
+});
+
+describe('an ensemble that is behind what a session has seen', () => {
+  /** A session that has seen ten transactions. */
+  async function ahead(servers: readonly string[] = SERVERS): Promise<Scene> {
+    const scene = await Scene.open(servers);
+    for (let index = 0; index < 10; index += 1) await scene.during(scene.store.create(`/n${index}`, EMPTY));
+    return scene;
+  }
+
+  /** A server that has come as far as `transactions`, as one that was put back from a copy. */
+  async function putBack({ clock }: Scene, transactions: number): Promise<ZooKeeperServer> {
+    const store = new MemoryMetadataStore({ clock });
+    for (let index = 0; index < transactions; index += 1) await store.create(`/n${index}`, EMPTY);
+    return new ZooKeeperServer({ store, clock, random: seededRandom(3) });
+  }
+
+  const setback = /^ZooKeeper is behind .*\(transaction 0x3 after 0xa\): it was put back from an older copy/;
+
+  it('ends the session once it has hung up on it for its time, and says what it is', async () => {
+    const scene = await ahead();
+    const { store, network, states, notices } = scene;
+    const older = await putBack(scene, 3);
+    for (const each of SERVERS) network.stop(each);
+    for (const each of SERVERS) network.lead(each, older);
+    const reading = store.children('/').catch((error: { code: string }) => error.code);
+    await scene.pass(SESSION_MS - 500);
+    expect([states, store.sessionState]).toEqual([['disconnected'], 'disconnected']);
+    expect(await scene.during(reading)).toBe('SESSION_EXPIRED');
+    expect(states).toEqual(['disconnected', 'expired']);
+    await scene.during(store.renewSession());
+    expect(await scene.during(store.children('/'))).toHaveLength(3);
+    await scene.during(store.children('/'));
+    expect(notices.filter((notice) => setback.test(notice))).toHaveLength(1);
+  });
+
+  it('is left at once for a server that is not', async () => {
+    const scene = await ahead();
+    const { store, network, states } = scene;
+    const older = await putBack(scene, 3);
+    const [first = '', second = '', third = ''] = [scene.current, ...SERVERS.filter((each) => each !== scene.current)];
+    network.stop(first);
+    for (const each of [first, second]) network.lead(each, older);
+    expect(await scene.during(store.children('/'))).toHaveLength(10);
+    expect([scene.current, states]).toEqual([third, ['disconnected', 'connected']]);
+  });
+
+  it('has not read anything older within the session where its copy knows that', async () => {
+    const scene = await ahead(['zk:1']);
+    const { store, network, server, tree, states, notices } = scene;
+    await scene.during(store.create('/e', EMPTY, { ephemeral: true }));
+    network.stop('zk:1');
+    scene.serverRuns = false;
+    const zxid = vi.spyOn(TreeMetadataStore.prototype, 'zxid', 'get').mockReturnValue(3);
+    onTestFinished(() => zxid.mockRestore());
+    network.lead('zk:1', server);
+    const reading = store.children('/').catch((error: { code: string }) => error.code);
+    expect(await scene.during(reading)).toBe('SESSION_EXPIRED');
+    expect([states, await tree.exists('/e')]).toEqual([['disconnected', 'expired'], undefined]);
+    await scene.during(store.renewSession());
+    await scene.during(store.children('/'));
+    expect(notices.join('\n')).toContain('ZooKeeper is behind');
+  });
+
+  it('is not what servers are that hang up because they have no majority: with it, the session goes on', async () => {
+    const scene = await ahead();
+    const { store, network, server, states, notices } = scene;
+    const id = store.sessionId;
+    const seen: string[] = [];
+    await scene.during(store.exists('/after', { watch: ({ type }) => seen.push(type) }));
+    for (const each of SERVERS) network.stop(each);
+    for (const each of SERVERS) network.lead(each, 'hangs up');
+    // Nobody counts the time of sessions then.
+    scene.serverRuns = false;
+    await scene.pass(4 * SESSION_MS);
+    scene.serverRuns = true;
+    for (const each of SERVERS) network.lead(each, server);
+    expect(await scene.during(store.children('/'))).toHaveLength(10);
+    await scene.during(store.create('/after', EMPTY));
+    await scene.during(store.children('/'));
+    expect([states, store.sessionId, seen]).toEqual([['disconnected', 'connected'], id, ['created']]);
+    expect(notices.join()).not.toContain('behind');
+    // And it is held to that again.
+    network.stop(scene.current);
+    const older = await putBack(scene, 3);
+    for (const each of SERVERS) network.lead(each, older);
+    await scene.pass(SESSION_MS / 2);
+    expect(store.sessionState).toBe('disconnected');
   });
 });
 

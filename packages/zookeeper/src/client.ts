@@ -15,8 +15,10 @@ import {
   takeReplyHeader,
   Xid,
 } from './protocol.ts';
+import { type Answer, closedError, isWrite, lossError, type Pending, type WatchRequest } from './requests.ts';
+import { SeenTransactions } from './seen-transactions.ts';
 import type { Connect, Transport } from './transport.ts';
-import { ClientWatches, type WatchKind } from './watches.ts';
+import { ClientWatches } from './watches.ts';
 
 /** The largest frame that is taken: what Kafka's brokers allow (`jute.maxbuffer`). */
 export const FRAME_BYTES_MAX = 4 * 1024 * 1024;
@@ -58,26 +60,11 @@ export interface ZooKeeperClientOptions {
   readonly serverName?: string | undefined;
 }
 
-/** A watch that a read sets when it succeeds; `exist` where there is no node. */
-export interface WatchRequest {
-  readonly kind: WatchKind;
-  readonly path: string;
-  readonly watcher: Watcher;
-}
-
-interface Pending {
-  readonly body: RequestBody;
-  readonly isWrite: boolean;
-  readonly watch: WatchRequest | undefined;
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** The answer of a server that is not an error of the request's kind. */
-export interface Answer {
-  readonly error: number;
-  readonly reader: JuteReader;
-}
+/**
+ * How far a connection has come. `weighing`: whether the server is behind what the session has seen is asked. `challenged`: the server's
+ * challenge was answered. `ending`: the session is being ended, because the server is behind.
+ */
+type Stage = 'connecting' | 'greeting' | 'weighing' | 'loggingIn' | 'challenged' | 'ready' | 'ending';
 
 /** A session that stands, or one that is to be gone on with. */
 export interface Session {
@@ -99,15 +86,13 @@ export class ZooKeeperClient {
   readonly #listeners = new Set<(state: SessionState) => void>();
   #state: SessionState = 'disconnected';
   #session: Session | undefined;
-  #lastZxid = 0;
+  readonly #seen = new SeenTransactions();
   #queue: Pending[] = [];
   readonly #underWay: { readonly xid: number; readonly request: Pending }[] = [];
   #xid = 0;
   #transport: Transport | undefined;
   #cutter = new FrameCutter(FRAME_BYTES_MAX);
-  #isGreeted = false;
-  #isLoggingIn = false;
-  #hasAnswered = false;
+  #stage: Stage = 'connecting';
   #next = 0;
   #failures = 0;
   /** When it was told first that there is no connection, and not since that there is one. */
@@ -180,7 +165,7 @@ export class ZooKeeperClient {
   renew(): void {
     if (this.#state !== 'expired') return;
     this.#session = undefined;
-    this.#lastZxid = 0;
+    this.#seen.beginAnew();
     this.#enter('disconnected');
     this.#connectNext();
   }
@@ -234,7 +219,7 @@ export class ZooKeeperClient {
     if (this.#state === 'closed' || this.#state === 'expired') return;
     const server = this.#servers[this.#next % this.#servers.length]!;
     this.#next += 1;
-    this.#isGreeted = false;
+    this.#stage = 'connecting';
     this.#cutter = new FrameCutter(FRAME_BYTES_MAX);
     // A server that takes long leaves time for the others before the session is over.
     this.#schedule(this.sessionTimeoutMs / this.#servers.length, () =>
@@ -244,9 +229,9 @@ export class ZooKeeperClient {
       opened: () => this.#greet(transport),
       received: (chunk) => this.#received(transport, chunk),
       closed: (error) => {
-        if (this.#transport === transport) {
-          this.#lost(error ?? new Error(`${this.#nameOf(server)} closed the connection`));
-        }
+        if (this.#transport !== transport) return;
+        if (this.#stage === 'greeting') this.#seen.hungUp(this.#options.clock.monotonic());
+        this.#lost(error ?? new Error(`${this.#nameOf(server)} closed the connection`));
       },
     });
     this.#transport = transport;
@@ -255,15 +240,10 @@ export class ZooKeeperClient {
   #greet(transport: Transport): void {
     if (this.#transport !== transport) return;
     const { id = NO_ID, password = NO_PASSWORD } = this.#session ?? {};
-    const { sessionTimeoutMs } = this.#options;
-    transport.write(
-      encodeConnectRequest({
-        lastZxidSeen: this.#lastZxid,
-        timeoutMs: sessionTimeoutMs,
-        sessionId: id,
-        password,
-      }),
-    );
+    const { sessionTimeoutMs: timeoutMs, clock } = this.#options;
+    const lastZxidSeen = this.#seen.toShow(clock.monotonic(), this.sessionTimeoutMs);
+    this.#stage = 'greeting';
+    transport.write(encodeConnectRequest({ lastZxidSeen, timeoutMs, sessionId: id, password }));
     for (const { scheme, auth } of this.#options.credentials) {
       transport.write(encodeRequest(Xid.AUTH, { type: 'auth', scheme, auth }));
     }
@@ -290,7 +270,7 @@ export class ZooKeeperClient {
   }
 
   #take(frame: Buffer): void {
-    if (!this.#isGreeted) this.#welcomed(frame);
+    if (this.#stage === 'greeting') this.#welcomed(frame);
     else this.#answered(frame);
   }
 
@@ -300,22 +280,43 @@ export class ZooKeeperClient {
       this.#expire();
       return;
     }
-    this.#isGreeted = true;
     this.#failures = 0;
     this.#session = { id: sessionId, password, timeoutMs };
     this.#sentAtMs = this.#options.clock.monotonic();
     this.#keepAlive();
+    if (this.#seen.wereShown) {
+      this.#admitted();
+      return;
+    }
+    // The answer says how far the server is.
+    this.#stage = 'weighing';
+    this.#transport?.write(encodeRequest(Xid.PING, { type: 'ping' }));
+  }
+
+  /** Nothing has been read here yet, so what the session has seen has not gone backwards, and does not where it ends now. */
+  #weighed(zxid: number): void {
+    if (zxid >= this.#seen.lastZxid) {
+      this.#admitted();
+      return;
+    }
+    // By its own word, so that its ephemeral nodes, which the copy may hold, are not in the way of the next one's.
+    this.#stage = 'ending';
+    this.#transport?.write(encodeRequest(1, { type: 'close' }));
+    this.#schedule(GOODBYE_MS_MAX, () => this.#expire());
+  }
+
+  #admitted(): void {
+    this.#seen.admitted();
     if (this.#options.sasl === undefined) {
       this.#ready();
       return;
     }
-    this.#isLoggingIn = true;
-    this.#hasAnswered = false;
+    this.#stage = 'loggingIn';
     this.#transport?.write(encodeSasl(''));
   }
 
   #ready(): void {
-    this.#isLoggingIn = false;
+    this.#stage = 'ready';
     this.#setWatchesAgain();
     this.#enter('connected');
     this.#sendQueued();
@@ -334,9 +335,9 @@ export class ZooKeeperClient {
   #loggingIn(error: number, reader: JuteReader): void {
     const { sasl, random } = this.#options;
     if (error !== ErrorNumber.OK || sasl === undefined) this.#refused();
-    else if (this.#hasAnswered) this.#ready();
+    else if (this.#stage === 'challenged') this.#ready();
     else {
-      this.#hasAnswered = true;
+      this.#stage = 'challenged';
       const cnonce = Buffer.from(random.bytes(16)).toString('hex');
       this.#transport?.write(encodeSasl(answerChallenge(sasl, reader.string(), cnonce)));
     }
@@ -345,7 +346,7 @@ export class ZooKeeperClient {
   /** What changed while nobody was connected is told by this. */
   #setWatchesAgain(): void {
     for (const watches of this.#watches.portions(SET_WATCHES_BYTES_MAX)) {
-      const body = { type: 'setWatches', relativeZxid: this.#lastZxid, watches } as const;
+      const body = { type: 'setWatches', relativeZxid: this.#seen.lastZxid, watches } as const;
       this.#transport?.write(encodeRequest(Xid.SET_WATCHES, body));
     }
   }
@@ -380,6 +381,10 @@ export class ZooKeeperClient {
 
   #lost(error: Error): void {
     if (this.#state === 'closed' || this.#state === 'expired') return;
+    if (this.#stage === 'ending') {
+      this.#expire();
+      return;
+    }
     const wasConnected = this.#state === 'connected';
     this.#lastError = error;
     this.#tearDown();
@@ -430,8 +435,7 @@ export class ZooKeeperClient {
     this.#transport?.destroy();
     this.#transport = undefined;
     this.#heldFrames = undefined;
-    this.#isGreeted = false;
-    this.#isLoggingIn = false;
+    this.#stage = 'connecting';
   }
 
   #schedule(delayMs: number, run: () => void): void {
@@ -448,7 +452,7 @@ export class ZooKeeperClient {
 
   #sendQueued(): void {
     const transport = this.#transport;
-    if (!this.#isGreeted || this.#isLoggingIn || transport === undefined) return;
+    if (this.#stage !== 'ready' || transport === undefined) return;
     let sent = 0;
     while (this.#underWay.length < this.#options.inFlightMax) {
       const request = this.#queue[sent];
@@ -466,9 +470,16 @@ export class ZooKeeperClient {
   #answered(frame: Buffer): void {
     const reader = new JuteReader(frame);
     const { xid, zxid, error } = takeReplyHeader(reader);
-    if (zxid > 0) this.#lastZxid = Math.max(this.#lastZxid, zxid);
+    if (this.#stage === 'ending') {
+      this.#expire();
+      return;
+    }
+    const setback = this.#seen.saw(zxid, this.keeper);
+    if (setback !== undefined) this.#options.onNotice(setback);
     switch (xid) {
       case Xid.PING:
+        if (this.#stage === 'weighing') this.#weighed(zxid);
+        return;
       case Xid.SET_WATCHES:
         return;
       case Xid.SASL:
@@ -567,21 +578,6 @@ const XID_MAX = 0x7fff_ffff;
 
 /** How long a session's orderly end may take. */
 const GOODBYE_MS_MAX = 2000;
-
-function isWrite({ type }: RequestBody): boolean {
-  return !['get', 'exists', 'children', 'sync', 'getAcl', 'ping'].includes(type);
-}
-
-function lossError(keeper: string): MetadataError {
-  return new MetadataError(
-    'CONNECTION_LOSS',
-    `The connection to ${keeper} was lost before the answer came: the write may or may not have been applied`,
-  );
-}
-
-function closedError(): MetadataError {
-  return new MetadataError('STORE_CLOSED', 'The metadata store was closed.');
-}
 
 function shuffled<T>(values: readonly T[], random: Random): T[] {
   const all = [...values];

@@ -15,7 +15,7 @@ import {
 } from '@millrace/metadata';
 import { checkPath } from '@millrace/metadata/internal';
 import { type Clock, type Random, systemClock, systemRandom, type Timer } from '@millrace/ports';
-import { type Answer, type Credentials, type WatchRequest, ZooKeeperClient } from './client.ts';
+import { type Credentials, ZooKeeperClient } from './client.ts';
 import { parseConnectString } from './connect-string.ts';
 import type { SaslLogin } from './digest-md5.ts';
 import { ZooKeeperError } from './errors.ts';
@@ -35,6 +35,7 @@ import {
   type WireStat,
   type WriteBody,
 } from './protocol.ts';
+import type { Answer, WatchRequest } from './requests.ts';
 import { connectSocket, type SocketOptions } from './socket-transport.ts';
 import type { Connect } from './transport.ts';
 

@@ -47,6 +47,8 @@ export interface ClientSocket {
 
 /** What a connection needs of its server. */
 export interface ConnectionHost {
+  /** Whether a client has seen what this server has not applied. */
+  isBehind(request: ConnectRequest): boolean;
   /** The session that a client begins or goes on with; undefined when it has expired. */
   sessionFor(request: ConnectRequest): ServerSession | undefined;
   /** Something has come from a session. */
@@ -123,7 +125,13 @@ export class ServerConnection {
   }
 
   #greeted(frame: Buffer): void {
-    const session = this.#host.sessionFor(decodeConnectRequest(frame));
+    const request = decodeConnectRequest(frame);
+    if (this.#host.isBehind(request)) {
+      // As ZooKeeper does (`processConnectRequest`): without a word, so that the client tries another server.
+      this.close();
+      return;
+    }
+    const session = this.#host.sessionFor(request);
     if (session === undefined) {
       this.#socket.write(
         encodeConnectResponse({ timeoutMs: 0, sessionId: '0'.repeat(16), password: Buffer.alloc(16) }),

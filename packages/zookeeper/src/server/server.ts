@@ -79,6 +79,10 @@ export class ZooKeeperServer implements ConnectionHost {
     await Promise.all(sessions.map((session) => this.#end(session, 'closed')));
   }
 
+  isBehind({ lastZxidSeen }: ConnectRequest): boolean {
+    return lastZxidSeen > this.#options.store.zxid;
+  }
+
   sessionFor({ sessionId, password, timeoutMs }: ConnectRequest): ServerSession | undefined {
     if (sessionId === NO_ID) return this.#open(timeoutMs);
     const known = this.#sessions.get(sessionId);

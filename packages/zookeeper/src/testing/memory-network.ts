@@ -11,6 +11,8 @@ export type Destination =
   | 'refuses'
   /** Whatever is sent is lost. */
   | 'silent'
+  /** Whoever says something is hung up on, as by a server that has no majority. */
+  | 'hangs up'
   /** Whatever is sent is answered with these bytes. */
   | Buffer;
 
@@ -62,6 +64,7 @@ class MemoryTransport implements Transport {
   readonly #told: { sent(bytes: number): void; gone(): void };
   #peer: ServerConnection | undefined;
   #answer: Buffer | undefined;
+  #hangsUp = false;
   #isOver = false;
 
   constructor(server: string, events: TransportEvents, told: { sent(bytes: number): void; gone(): void }) {
@@ -77,6 +80,7 @@ class MemoryTransport implements Transport {
       return;
     }
     if (destination === 'silent') this.isMute = true;
+    else if (destination === 'hangs up') this.#hangsUp = true;
     else if (Buffer.isBuffer(destination)) this.#answer = destination;
     else this.#peer = destination.accept(this.#clientSocket());
     this.#events.opened();
@@ -88,7 +92,10 @@ class MemoryTransport implements Transport {
     const copy = Buffer.from(frame);
     runNextTurn(() => {
       if (this.isMute || this.#isOver) return;
-      if (this.#answer === undefined) this.#peer?.received(copy);
+      if (this.#hangsUp) {
+        this.#end();
+        this.#events.closed(undefined);
+      } else if (this.#answer === undefined) this.#peer?.received(copy);
       else this.#events.received(Buffer.from(this.#answer));
     });
   }
