@@ -37,4 +37,5 @@ export { type Adoption, type AdoptOptions, adoptLogs } from './store/adopt-logs.
 export { takeBrokerId } from './store/broker-id.ts';
 export type { FoundLog } from './store/found-logs.ts';
 export { assertLogsKnown, type LogsKnownOptions } from './store/logs-known.ts';
+export { registeredSession } from './store/registered-session.ts';
 export { type HeldReplicas, replicaHolders } from './store/replica-holders.ts';

@@ -2,7 +2,14 @@ import { rmSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { assertLogsKnown, type BrokerConfig, type BrokerEndpoint, type FoundLog, type Logger } from '@millrace/broker';
+import {
+  assertLogsKnown,
+  type BrokerConfig,
+  type BrokerEndpoint,
+  type FoundLog,
+  type Logger,
+  registeredSession,
+} from '@millrace/broker';
 import type { MetadataStore } from '@millrace/metadata';
 import { makeFolders, NodeDisk, systemClock, systemRandom } from '@millrace/ports';
 import { ZooKeeperListener, ZooKeeperServer } from '@millrace/zookeeper';
@@ -71,7 +78,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     closers.push(() => store.close());
     await refuseLeftOut(store, folder, options.brokers);
     await unlessInterrupted(holdAgainstLogs(store, config, logger));
-    const metadataSocket = await serveMetadata(store, `${folder}/${METADATA_FOLDER}`, closers);
+    const { server, path: metadataSocket } = await serveMetadata(store, `${folder}/${METADATA_FOLDER}`, closers);
     const plan = {
       config,
       overrides: options.overrides ?? {},
@@ -85,7 +92,8 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     const { configFile } = options;
     let http: ClusterHttp | undefined;
     const sitePort = (): number | undefined => http?.port;
-    const supervisor = new Supervisor({ members, configFile, sitePort, env, clock: systemClock, logger });
+    const onEnded = (brokerId: number): void => void endSessionOf(brokerId, store, server);
+    const supervisor = new Supervisor({ members, configFile, sitePort, env, clock: systemClock, logger, onEnded });
     const { promise: serving, resolve: serve } = Promise.withResolvers<readonly ReadyMember[]>();
     http = await openClusterHttp({ options, httpHost, httpPort, logger, supervisor }, serving);
     closers.push(async () => http?.close());
@@ -206,12 +214,25 @@ function addressOf(endpoint: BrokerEndpoint | undefined): string {
   return endpoint === undefined ? '' : `${endpoint.listener}://${endpoint.host}:${endpoint.port}`;
 }
 
-/** Serves the metadata to the brokers, over a socket that only this user can open; its path. */
+/**
+ * Ends the session of a broker whose process has ended. The end of its socket does as much, but for a moment after this process has stood
+ * still: then it may be that of a broker that lives, and comes back over another one.
+ */
+async function endSessionOf(brokerId: number, store: MetadataStore, server: ZooKeeperServer): Promise<void> {
+  try {
+    const session = await registeredSession(store, brokerId);
+    if (session !== undefined) await server.expireOwner(session);
+  } catch {
+    // Whoever keeps the store is told that it cannot be written; the session ends by its timeout otherwise.
+  }
+}
+
+/** Serves the metadata to the brokers, over a socket that only this user can open. */
 async function serveMetadata(
   store: Awaited<ReturnType<typeof openOwnMetadata>>,
   folder: string,
   closers: (() => Promise<void>)[],
-): Promise<string> {
+): Promise<{ readonly server: ZooKeeperServer; readonly path: string }> {
   const server = new ZooKeeperServer({ store, clock: systemClock, random: systemRandom, sessionEndsWithSocket: true });
   closers.push(() => server.close());
   const socket = await privateSocket();
@@ -220,7 +241,7 @@ async function serveMetadata(
   await chmod(socket.path, 0o600);
   closers.push(() => listener.close());
   await tellSocket(folder, socket.path, closers);
-  return socket.path;
+  return { server, path: socket.path };
 }
 
 /** Leaves word where the metadata is served, for programs that look into it. */

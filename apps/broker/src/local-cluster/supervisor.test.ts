@@ -28,11 +28,13 @@ class FakeProcess extends EventEmitter {
 
 let clock: ManualClock;
 let spawned: FakeProcess[];
+let ended: number[];
 
 beforeEach(() => {
   vi.clearAllMocks();
   clock = new ManualClock();
   spawned = [];
+  ended = [];
 });
 
 function supervise(brokers: number): Supervisor {
@@ -42,7 +44,9 @@ function supervise(brokers: number): Supervisor {
     spawned.push(made);
     return made as unknown as ChildProcess;
   };
-  return new Supervisor({ members, configFile: undefined, sitePort: () => undefined, env: {}, clock, logger, spawn });
+  const onEnded = (brokerId: number): unknown => ended.push(brokerId);
+  const sitePort = (): undefined => undefined;
+  return new Supervisor({ members, configFile: undefined, sitePort, env: {}, clock, logger, onEnded, spawn });
 }
 
 const ready = (httpPort: number): FromMember => ({ type: 'ready', endpoints: [], httpPort });
@@ -74,6 +78,21 @@ it('takes no broker for one that serves from its end until the next process says
     [1, 11],
     [2, 13],
   ]);
+});
+
+it('tells of each end at once: before it is started again, where it is not, and while all are stopped', () => {
+  const supervisor = supervise(2);
+  supervisor.start().catch(() => {});
+  spawned[0]!.tells(ready(11));
+  spawned[0]!.ends(null, 'SIGKILL');
+  expect([ended, spawned.length]).toEqual([[1], 2]);
+  spawned[1]!.tells({ type: 'failed', message: 'No such setting', code: 'START_CONFIG_INVALID' });
+  spawned[1]!.ends(78);
+  expect(ended).toEqual([1, 2]);
+  clock.advance(100);
+  void supervisor.stop();
+  spawned[2]!.ends(0);
+  expect(ended).toEqual([1, 2, 1]);
 });
 
 /** Lets time pass until the next process is there. */

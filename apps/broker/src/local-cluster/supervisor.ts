@@ -23,6 +23,8 @@ export interface SupervisorOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told at once when a broker's process has ended, whatever comes then. */
+  readonly onEnded?: ((brokerId: number) => void) | undefined;
   /** Starts a broker's process. Default: a process of its own, which the messages move. */
   readonly spawn?: ((env: NodeJS.ProcessEnv) => ChildProcess) | undefined;
 }
@@ -192,6 +194,7 @@ class Member {
     const { brokerId } = this;
     this.#process = undefined;
     this.#serves = undefined;
+    this.#options.onEnded?.(brokerId);
     if (this.#isStopping) return;
     const failure = this.#failure;
     const isHopeless = !this.#hasServed && failure !== undefined && !PASSING.includes(failure.code);

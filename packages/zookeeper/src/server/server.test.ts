@@ -233,6 +233,18 @@ describe('after the server has stood still, a session that ends with its socket'
     expect(events).toEqual(['opened']);
   });
 
+  it('ends at once where somebody knows that its client is gone, by the name that the store has for it', async () => {
+    const { client, server, events, tree } = await standing(60_000);
+    const other = new Client(server);
+    await other.greet();
+    client.connection.closed();
+    await nextTurn();
+    expect(events).toEqual(['opened', 'opened']);
+    await server.expireOwner((await tree.exists('/e'))?.ephemeralOwner ?? '');
+    await server.expireOwner('nobody');
+    expect([events, await tree.exists('/e')]).toEqual([['opened', 'opened', 'expired'], undefined]);
+  });
+
   it('ends within its timeout where the client is gone, whatever of it was still read', async () => {
     const { client, clock, events, tree } = await standing(60_000);
     await client.ask({ type: 'ping' });

@@ -71,6 +71,12 @@ export class ZooKeeperServer implements ConnectionHost {
     if (session !== undefined) await this.#end(session, 'expired');
   }
 
+  /** The same for whoever knows the session by what the store calls it (`ephemeralOwner` of its nodes). */
+  async expireOwner(owner: string): Promise<void> {
+    const id = this.#ids.get(owner);
+    if (id !== undefined) await this.expire(id);
+  }
+
   /** Ends all connections and sessions. */
   async close(): Promise<void> {
     this.#ticks?.cancel();
