@@ -56,13 +56,12 @@ export function memberPorts(
   { config, httpPort, brokers }: Pick<MemberPlan, 'config' | 'httpPort' | 'brokers'>,
   httpHost: string | undefined,
 ): MemberPort[] {
-  const stride = config.endpoints.length;
   return Array.from({ length: brokers }, (_, index): MemberPort[] => [
-    ...config.endpoints.map(({ name, host, port }) => ({
+    ...memberEndpoints(config, config.endpoints, index).map(({ name, host, port }) => ({
       brokerId: index + 1,
       purpose: `listener ${name}`,
       host,
-      port: port === 0 ? 0 : port + index * stride,
+      port,
     })),
     {
       brokerId: index + 1,
@@ -75,11 +74,20 @@ export function memberPorts(
     .filter(({ port }) => port !== 0);
 }
 
-function ownSettings({ config, httpPort, metadataSocket }: MemberPlan, index: number): Record<string, string> {
+/** What of the first broker's endpoints another one has in their place: each of the brokers takes as many ports as there are listeners. */
+export function memberEndpoints(
+  config: BrokerConfig,
+  endpoints: BrokerConfig['endpoints'],
+  index: number,
+): BrokerConfig['endpoints'] {
   const stride = config.endpoints.length;
+  return endpoints.map((each) => ({ ...each, port: each.port === 0 ? 0 : each.port + index * stride }));
+}
+
+function ownSettings({ config, httpPort, metadataSocket }: MemberPlan, index: number): Record<string, string> {
   const shifted = (endpoints: BrokerConfig['endpoints']): string =>
-    endpoints
-      .map(({ name, host, port }) => `${name}://${bracketed(host)}:${port === 0 ? 0 : port + index * stride}`)
+    memberEndpoints(config, endpoints, index)
+      .map(({ name, host, port }) => `${name}://${bracketed(host)}:${port}`)
       .join(',');
   const id = index + 1;
   return {

@@ -11,6 +11,7 @@ it.each([
   [{ 'node.id': '2' }, 'numbers 1 to 3, and node.id=2 is set'],
   [{ 'broker.id': '0' }, 'numbers 1 to 3, and broker.id=0 is set'],
   [{ 'zookeeper.connect': 'zk:2181' }, 'zookeeper.connect names an ensemble'],
+  [{ listeners: 'PLAINTEXT://:9644' }, 'would both be on port 9644'],
 ])('does not pass over settings that a single broker alone can have: %j', async (overrides, said) => {
   // Where nothing is refused, the start goes no further than this.
   const interrupted = Promise.reject<never>(new Error('It was not refused'));

@@ -23,6 +23,7 @@ import { untilPortsAreFree } from './free-ports.ts';
 import { refuseLeftOut } from './left-out.ts';
 import { memberLogs } from './member-logs.ts';
 import { memberPorts, memberSettings } from './member-settings.ts';
+import { refusePortClashes } from './port-clashes.ts';
 import { MemberStartError, type ReadyMember, Supervisor } from './supervisor.ts';
 
 /** The broker whose folders are the cluster's. */
@@ -66,6 +67,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     refuseOthersSettings(config, options.brokers);
     const folder = config.logDirs[0] as string;
     const { httpHost, httpPort } = processSettings;
+    refusePortClashes({ config, httpPort, brokers: options.brokers, httpHost, hasSite: options.site !== undefined });
     const ports = memberPorts({ config, httpPort, brokers: options.brokers }, httpHost);
     await unlessInterrupted(untilPortsAreFree(ports, logger));
     await makeFolders(folder);
