@@ -1,7 +1,7 @@
 /** The thread in which filters run: they come from people, and what never ends must not hold up anybody but whoever asked. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { getQuickJS, type QuickJSContext, type QuickJSHandle } from 'quickjs-emscripten';
-import type { FilterAnswer, FilterRequest, FilterSource } from './filter.ts';
+import type { FilterAnswer, FilterRequest, FilterSource, FilterText } from './filter.ts';
 import { matchesJsonPath, PathFault, parseJsonPath } from './messages/json-path.ts';
 
 // The thread is started with it by filter.ts.
@@ -34,34 +34,27 @@ async function matcherOf({ kind, text }: FilterSource): Promise<Matches> {
   return kind === 'jsonpath' ? pathMatcher(text) : scriptMatcher(text);
 }
 
-/** A path into the value; messages that are no JSON have none. */
+/** A path into key, value or headers. */
 function pathMatcher(text: string): Matches {
   const path = parseJsonPath(text);
-  return (record) => {
-    // Made by filter.ts in this form.
-    const { value } = JSON.parse(record) as { value: string };
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(value);
-    } catch {
-      return false;
-    }
-    return matchesJsonPath(path, parsed);
-  };
+  return (record) => matchesJsonPath(path, recordOf(record));
 }
 
-/** A record comes as JSON; the expression is held against key, value and headers, each by itself. */
+function recordOf(json: string): FilterText {
+  // Made by filter.ts in this form.
+  return JSON.parse(json) as FilterText;
+}
+
+/** The expression is held against key, value and headers, each by itself. */
 function regexMatcher(text: string): Matches {
   const pattern = new RegExp(text, 'u');
   return (record) => {
-    // Made by filter.ts in this form.
-    const { key, value, headers } = JSON.parse(record) as {
-      key: string;
-      value: string;
-      headers: Record<string, string>;
-    };
+    const { key, value, headers } = recordOf(record);
+    const byName = Object.fromEntries(headers.map(([name, text]) => [name, text ?? '']));
     return (
-      pattern.test(key) || pattern.test(value) || Object.entries(headers).some(([k, v]) => pattern.test(`${k}: ${v}`))
+      pattern.test(key ?? '') ||
+      pattern.test(value ?? '') ||
+      Object.entries(byName).some(([name, text]) => pattern.test(`${name}: ${text}`))
     );
   };
 }
@@ -78,7 +71,8 @@ async function scriptMatcher(text: string): Promise<Matches> {
   const context = runtime.newContext();
   const body = /\breturn\b/.test(text) ? text : `return (${text}\n)`;
   const made = context.evalCode(
-    `((record) => { const r = JSON.parse(record); let json; try { json = JSON.parse(r.value) } catch {} ` +
+    `((record) => { const r = JSON.parse(record); r.key ??= ''; r.value ??= ''; ` +
+      `r.headers = Object.fromEntries(r.headers.map(([name, value]) => [name, value ?? ''])); let json; try { json = JSON.parse(r.value) } catch {} ` +
       `return ((key, value, headers, record) => { ${body} })(r.key, json ?? r.value, r.headers, r) ? true : false })`,
   );
   const filter = context.unwrapResult(made);

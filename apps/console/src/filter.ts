@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { ReadPlan } from './api/contract.ts';
 import type { Said } from './api/refusals.ts';
 import { type ConsoleError, refusal } from './errors.ts';
+import type { PathRecord } from './messages/json-path.ts';
 import { messagePackAsJson } from './messages/msgpack.ts';
 import { TextPlaces } from './messages/text-places.ts';
 import { filterWork, type ReadTurns } from './messages/turns.ts';
@@ -14,7 +15,14 @@ export interface FilterSource {
   readonly text: string;
 }
 
-/** Records for the thread, as JSON. */
+/** A record as the thread is given it. */
+export interface FilterText extends PathRecord {
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+}
+
+/** Records for the thread, each a `FilterText` as JSON. */
 export interface FilterRequest {
   readonly records: readonly string[];
 }
@@ -209,18 +217,18 @@ function jsonOf(
   { partition, offset, timestamp, rawKey, rawValue, headers }: FilterRecord,
   schemas: SchemaRegistry | undefined,
 ): string {
-  const text = (bytes: Buffer | null): string => {
-    const decoded = bytes === null ? undefined : decodedOf(bytes, schemas);
+  const text = (bytes: Buffer | null): string | null => {
+    if (bytes === null) return null;
+    const decoded = decodedOf(bytes, schemas);
     if (decoded !== undefined) return decoded;
-    const some = bytes?.subarray(0, FILTER_VALUE_BYTES_MAX);
-    return some === undefined ? '' : (messagePackAsJson(some) ?? some.toString('utf8'));
+    const some = bytes.subarray(0, FILTER_VALUE_BYTES_MAX);
+    return messagePackAsJson(some) ?? some.toString('utf8');
   };
-  return JSON.stringify({
-    partition,
-    offset,
-    timestamp,
+  const made: FilterText = {
+    ...{ partition, offset, timestamp },
     key: text(rawKey),
     value: text(rawValue),
-    headers: Object.fromEntries(headers.map(({ key, value }) => [key, text(value)])),
-  });
+    headers: headers.map(({ key, value }) => [key, text(value)]),
+  };
+  return JSON.stringify(made);
 }

@@ -180,8 +180,8 @@ export const REFUSALS = {
     ko: '필터를 쓸 수 없습니다. 경로가 너무 깁니다.',
   },
   pathStart: {
-    en: 'The filter cannot be used: a path begins with $, as in $.customer.id = 7',
-    ko: '필터를 쓸 수 없습니다. 경로는 $.customer.id = 7처럼 $로 시작합니다.',
+    en: 'The filter cannot be used: a path begins with $, key or headers, as in $.customer.id = 7 or headers.trace.id',
+    ko: '필터를 쓸 수 없습니다. 경로는 $.customer.id = 7처럼 $로 시작합니다. 키는 key, 헤더는 headers.trace.id처럼 시작합니다.',
   },
   pathStep: {
     en: 'The filter cannot be used: "{step}" is no step of a path',

@@ -1,4 +1,7 @@
-/** Searches by a path into JSON: `$.customer.id`, `$.items[*].sku = "a"`, `$..price > 10`. */
+/**
+ * Searches by a path into JSON: `$.customer.id`, `$.items[*].sku = "a"`, `$..price > 10` in the value, `key.region = "eu"` in the key,
+ * `headers.trace.id` in a header.
+ */
 
 import { refusalIn, type Said } from '../api/refusals.ts';
 
@@ -8,11 +11,23 @@ type Comparison = '=' | '!=' | '>' | '>=' | '<' | '<=' | '~';
 /** A step: a name, a place in a list, all of a level, or all that is below. */
 type Step = { readonly name: string } | { readonly at: number } | 'all' | 'below';
 
+/** Where a path begins. */
+type Root = 'key' | 'value' | 'headers';
+
 /** A path that has been read. */
 export interface JsonPath {
+  readonly root: Root;
   readonly steps: readonly Step[];
   readonly comparison: Comparison | undefined;
   readonly wanted: unknown;
+}
+
+/** A record as paths see it, its parts as text. */
+export interface PathRecord {
+  readonly key: string | null;
+  readonly value: string | null;
+  /** In their order; a name may be there several times. */
+  readonly headers: readonly (readonly [name: string, value: string | null])[];
 }
 
 /** Values that a path may lead to in one message: beyond them the rest is not looked at. */
@@ -35,10 +50,14 @@ export class PathFault extends SyntaxError {
 export function parseJsonPath(text: string): JsonPath {
   const trimmed = text.trim();
   if (trimmed.length > PATH_CHARACTERS_MAX) throw new PathFault({ word: 'pathTooLong', values: {} });
-  const [, path = '', comparison, wanted] =
-    /^(\$(?:[^=!<>~"]|"[^"]*")*?)\s*(?:(==?|!=|>=|<=|>|<|~)\s*(.*))?$/s.exec(trimmed) ?? [];
-  if (path === '') throw new PathFault({ word: 'pathStart', values: {} });
+  const [, part, path, comparison, wanted] =
+    /^(?:\$?(key|value|headers)(?![^\s.[=!<>~])|\$)((?:[^=!<>~"]|"[^"]*")*?)\s*(?:(==?|!=|>=|<=|>|<|~)\s*(.*))?$/s.exec(
+      trimmed,
+    ) ?? [];
+  if (path === undefined) throw new PathFault({ word: 'pathStart', values: {} });
   return {
+    // One of the three that the expression takes.
+    root: (part ?? 'value') as Root,
     steps: stepsOf(path),
     comparison: comparison === '==' ? '=' : (comparison as Comparison | undefined),
     wanted: comparison === undefined ? undefined : literalOf(wanted ?? ''),
@@ -49,7 +68,6 @@ function stepsOf(path: string): Step[] {
   const steps: Step[] = [];
   const pattern =
     /\.\.(?=[\w$*["])|\.?\[(?:(\d+)|(\*)|"([^"]*)"|'([^']*)')\]|\.?(\*)|\.?"([^"]*)"|\.?([^\s.[\]"'*]+)/gy;
-  pattern.lastIndex = 1;
   while (pattern.lastIndex < path.length) {
     const from = pattern.lastIndex;
     const match = pattern.exec(path);
@@ -73,19 +91,58 @@ function literalOf(text: string): unknown {
   }
 }
 
-/** Whether the path leads to something in the value that compares as it should; without a comparison, to anything. */
-export function matchesJsonPath(path: JsonPath, value: unknown): boolean {
-  let reached: unknown[] = [value];
-  for (const step of path.steps) {
-    reached = reached.flatMap((each) => taken(step, each)).slice(0, REACHED_MAX);
-    if (reached.length === 0) return false;
+/** Headers on the way of a path: an object in which a name may stand for several values. */
+class HeaderValues {
+  readonly #pairs: readonly (readonly [name: string, value: unknown])[];
+
+  constructor(headers: PathRecord['headers']) {
+    this.#pairs = headers.map(([name, text]) => [name, text === null ? null : jsonOrText(text)]);
   }
+
+  all(): unknown[] {
+    return this.#pairs.map(([, value]) => value);
+  }
+
+  named(wanted: string): unknown[] {
+    return this.#pairs.filter(([name]) => name === wanted).map(([, value]) => value);
+  }
+}
+
+/** Whether the path leads to something in the record that compares as it should; without a comparison, to anything. */
+export function matchesJsonPath(path: JsonPath, record: PathRecord): boolean {
+  let reached = beginning(path.root, record);
+  for (const step of path.steps) {
+    if (reached.length === 0) return false;
+    reached = reached.flatMap((each) => taken(step, each)).slice(0, REACHED_MAX);
+  }
+  const values = reached.flatMap((each) => (each instanceof HeaderValues ? each.all() : [each]));
   const { comparison } = path;
-  return comparison === undefined ? true : reached.some((each) => compares(each, comparison, path.wanted));
+  if (comparison === undefined) return values.length > 0;
+  return values.some((each) => compares(each, comparison, path.wanted));
+}
+
+/** A key or a header is often a text of its own; a value that is no JSON has no paths. */
+function beginning(root: Root, { key, value, headers }: PathRecord): unknown[] {
+  if (root === 'headers') return [new HeaderValues(headers)];
+  if (root === 'key') return key === null ? [] : [jsonOrText(key)];
+  try {
+    return value === null ? [] : [JSON.parse(value)];
+  } catch {
+    return [];
+  }
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function taken(step: Step, value: unknown): unknown[] {
   if (step === 'below') return below(value);
+  if (value instanceof HeaderValues) return takenOfHeaders(step, value);
   if (typeof value !== 'object' || value === null) return [];
   if (step === 'all') return Object.values(value);
   if ('at' in step) return Array.isArray(value) && step.at < value.length ? [value[step.at]] : [];
@@ -93,12 +150,18 @@ function taken(step: Step, value: unknown): unknown[] {
   return Object.hasOwn(value, step.name) ? [(value as Record<string, unknown>)[step.name]] : [];
 }
 
+function takenOfHeaders(step: Exclude<Step, 'below'>, headers: HeaderValues): unknown[] {
+  if (step === 'all') return headers.all();
+  return 'at' in step ? headers.all().slice(step.at, step.at + 1) : headers.named(step.name);
+}
+
 /** The value with all that is in it, at any depth. */
 function below(value: unknown): unknown[] {
   const all: unknown[] = [value];
   for (let i = 0; i < all.length && all.length < REACHED_MAX; i += 1) {
     const each = all[i];
-    if (typeof each === 'object' && each !== null) for (const inner of Object.values(each)) all.push(inner);
+    if (typeof each !== 'object' || each === null) continue;
+    for (const inner of each instanceof HeaderValues ? each.all() : Object.values(each)) all.push(inner);
   }
   return all;
 }

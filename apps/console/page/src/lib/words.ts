@@ -1,4 +1,5 @@
 import type { Language } from '../../../src/api/refusals.ts';
+import { searchWords } from './search-words.ts';
 
 /** Every word of the page in the languages that it speaks; a word that one lacks does not compile. */
 const en = {
@@ -88,9 +89,7 @@ const en = {
   regex: 'Expression',
   javascript: 'JavaScript',
   jsonpath: 'JSON path',
-  pathHint: '$.items[*].price > 10',
-  searchIn: 'Search in key, value and headers',
-  scriptHint: 'value.total > 100 && key === "a"',
+  ...searchWords.en,
   live: 'Live',
   stop: 'Stop',
   older: 'More',
@@ -381,9 +380,7 @@ const ko: Record<Word, string> = {
   regex: '정규식',
   javascript: 'JavaScript',
   jsonpath: 'JSON 경로',
-  pathHint: '$.items[*].price > 10',
-  searchIn: '키, 값, 헤더에서 검색',
-  scriptHint: 'value.total > 100 && key === "a"',
+  ...searchWords.ko,
   live: '실시간',
   stop: '중지',
   older: '더 보기',

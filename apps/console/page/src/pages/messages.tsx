@@ -52,6 +52,7 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
   return (
     <>
       <PlanForm search={search} partitions={partitions} go={go} isLive={isLive} />
+      <SearchHelp as={search.as} />
       <Progress reading={reading} isLive={isLive} />
       {reading.error !== undefined && <Problem error={reading.error} />}
       <Unread reading={reading} isLive={isLive} go={go} />
@@ -202,6 +203,8 @@ function PlaceField(props: {
   );
 }
 
+const HELP_ID = 'search-help';
+
 function SearchForm({ search, go }: { search: TopicSearch; go: (change: Partial<TopicSearch>) => void }): ReactNode {
   const say = useWords();
   const [text, setText] = useState(String(search.q ?? ''));
@@ -216,6 +219,7 @@ function SearchForm({ search, go }: { search: TopicSearch; go: (change: Partial<
         type="search"
         data-search=""
         aria-label={say('searchIn')}
+        aria-describedby={as === 'jsonpath' ? HELP_ID : undefined}
         placeholder={
           as === 'javascript' ? say('scriptHint') : as === 'jsonpath' ? say('pathHint') : `${say('searchIn')}  /`
         }
@@ -237,6 +241,17 @@ function SearchForm({ search, go }: { search: TopicSearch; go: (change: Partial<
         ))}
       </select>
     </form>
+  );
+}
+
+/** What can be written where the field's own words do not tell. */
+function SearchHelp({ as }: Pick<TopicSearch, 'as'>): ReactNode {
+  const say = useWords();
+  if (as !== 'jsonpath') return null;
+  return (
+    <p className="note" id={HELP_ID}>
+      {say('pathHelp')}
+    </p>
   );
 }
 

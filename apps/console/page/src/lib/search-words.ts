@@ -1,0 +1,20 @@
+import type { Language } from '../../../src/api/refusals.ts';
+
+/** The words of the search for messages: a part of those of the page. */
+const en = {
+  searchIn: 'Search in key, value and headers',
+  pathHint: '$.items[*].price > 10',
+  pathHelp:
+    '$ begins in the value, key in the key, headers.NAME in a header: $.customer.id = 7, key.region = "eu", headers.trace.id. A key or header that is no JSON is a text: key = order-7, headers.source ~ shop.',
+  scriptHint: 'value.total > 100 && key === "a"',
+} as const;
+
+const ko: Record<keyof typeof en, string> = {
+  searchIn: '키, 값, 헤더에서 검색',
+  pathHint: '$.items[*].price > 10',
+  pathHelp:
+    '값은 $, 키는 key, 헤더는 headers.이름으로 시작합니다. 예: $.customer.id = 7, key.region = "eu", headers.trace.id. JSON이 아닌 키와 헤더는 텍스트로 비교합니다. 예: key = order-7, headers.source ~ shop.',
+  scriptHint: 'value.total > 100 && key === "a"',
+};
+
+export const searchWords = { en, ko } satisfies Record<Language, Record<keyof typeof en, string>>;

@@ -1,0 +1,52 @@
+/** What the kinds of search see of a record, each asked as a read asks it. */
+import { describe, expect, it } from 'vitest';
+import type { ReadPlan } from './api/contract.ts';
+import { type FilterRecord, openFilter } from './filter.ts';
+import { readTurns } from './messages/turns.ts';
+
+interface Parts {
+  readonly key?: string | Buffer | null;
+  readonly value?: string | Buffer | null;
+  readonly headers?: readonly (readonly [name: string, value: string | Buffer | null])[];
+}
+
+function recordOf({ key = null, value = null, headers = [] }: Parts): FilterRecord {
+  const bytes = (part: string | Buffer | null): Buffer | null => (part === null ? null : Buffer.from(part));
+  return {
+    ...{ partition: 0, offset: 0, timestamp: 0 },
+    rawKey: bytes(key),
+    rawValue: bytes(value),
+    headers: headers.map(([name, text]) => ({ key: name, value: bytes(text) })),
+  };
+}
+
+/** Which of some records a search finds, by their places. */
+async function found(searchAs: ReadPlan['searchAs'], search: string, records: readonly Parts[]): Promise<number[]> {
+  const from = { who: 'x', turns: readTurns(), cluster: { schemas: undefined } };
+  const filter = await openFilter({ from: 'beginning', search, searchAs }, from);
+  if (filter === undefined) throw new Error('There is something to look for');
+  try {
+    const matched = await filter.match(records.map(recordOf));
+    return records.map((_, at) => at).filter((at) => matched[at]);
+  } finally {
+    await filter.close();
+  }
+}
+
+describe('a search by JSON path', () => {
+  const records: Parts[] = [
+    { key: '{"region":"eu"}', value: '{"id":1}', headers: [['trace', '{"id":"a"}']] },
+    { key: 'order-7', value: '{"region":"eu"}', headers: [['trace', 'plain']] },
+    { value: 'eu' },
+  ];
+
+  it.each([
+    ['$.region', [1]],
+    ['key.region = "eu"', [0]],
+    ['key = order-7', [1]],
+    ['headers.trace.id = "a"', [0]],
+    ['headers.trace ~ PLAIN', [1]],
+  ])('%s looks where it begins: key, value or header', async (path, places) => {
+    expect(await found('jsonpath', path, records)).toEqual(places);
+  });
+});
