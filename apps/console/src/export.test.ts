@@ -5,6 +5,7 @@ import { Producer } from '@millrace/producer';
 import { startCluster, type TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHANGE_HEADER, type ExportProgress } from './api/contract.ts';
+import { SEARCHED_PART_BYTES_MAX } from './api/search-bounds.ts';
 import { Cluster } from './clusters/cluster.ts';
 import { type Console, createConsole } from './index.ts';
 import { exportMessages } from './messages/export.ts';
@@ -31,7 +32,7 @@ let served: Console;
 let port: number;
 
 beforeAll(async () => {
-  broker = await openTriedBroker([{ topic: 'orders', partitions: 3 }, 'cards', 'sold', 'large']);
+  broker = await openTriedBroker([{ topic: 'orders', partitions: 3 }, 'cards', 'sold', 'large', 'longer']);
   const { bootstrapServers } = broker;
   await using producer = new Producer({ bootstrapServers });
   await producer.sendBatch(
@@ -44,6 +45,10 @@ beforeAll(async () => {
   );
   await producer.send({ topic: 'cards', key: 'c', value: '{"number":"4111","name":"eve"}' });
   for (let n = 0; n < LARGE; n += 1) await producer.send({ topic: 'large', value: 'x'.repeat(LARGE_BYTES) });
+  const requestBytesMax = 4 * SEARCHED_PART_BYTES_MAX;
+  await using packing = new Producer({ bootstrapServers, compression: 'gzip', requestBytesMax });
+  await packing.send({ topic: 'longer', value: `${' '.repeat(SEARCHED_PART_BYTES_MAX)}{"id":7}` });
+  await packing.send({ topic: 'longer', value: '{"id":7}' });
   await using seller = new Producer({ bootstrapServers, transactionalId: 'seller' });
   const aborted = await seller.begin();
   await aborted.send({ topic: 'sold', value: 'no' });
@@ -118,7 +123,7 @@ describe('a file of all that is found', () => {
       expect(offsets).toEqual(Array.from({ length: ORDERS / 3 }, (_, n) => n));
     }
     const whole = { state: 'done', scanned: ORDERS, total: ORDERS, found: ORDERS, bytes: Buffer.byteLength(text) };
-    expect(await progress('orders')).toEqual({ ...whole, bound: null, unread: [] });
+    expect(await progress('orders')).toEqual({ ...whole, inPart: 0, bound: null, unread: [] });
     // What somebody takes down is nobody else's business.
     expect(await progress('orders', 'bo')).toMatchObject({ state: 'waiting', found: 0 });
   });
@@ -133,6 +138,14 @@ describe('a file of all that is found', () => {
     const [head, ...rows] = text.trimEnd().split('\r\n');
     expect(head).toBe('partition,offset,timestamp,key,value,headers,notes,transaction');
     expect(rows).toHaveLength(count);
+  });
+
+  it('says what of it an expression has seen in part', async () => {
+    const plan = `from=beginning&format=jsonl&id=${ID}&searchAs=regex&search=${encodeURIComponent('"id":7')}`;
+    const { text, isWhole } = await fileAt(pathOf('longer', plan));
+    expect(isWhole).toBe(true);
+    expect(lines(text).map(({ offset }) => offset)).toEqual([1]);
+    expect(await progress('longer')).toMatchObject({ state: 'done', scanned: 2, found: 1, inPart: 1 });
   });
 
   it('tells what became of transactions', async () => {

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ReadPlan } from './api/contract.ts';
 import type { Said } from './api/refusals.ts';
+import { SEARCHED_PART_BYTES_MAX } from './api/search-bounds.ts';
 import { type ConsoleError, refusal } from './errors.ts';
 import type { PathRecord } from './messages/json-path.ts';
 import { messagePackAsJson } from './messages/msgpack.ts';
@@ -47,6 +48,8 @@ export interface RecordFilter {
   /** Where it may match by the bytes alone: no record without such a place does. Undefined where they do not tell. */
   readonly places?: TextPlaces | undefined;
   match(records: readonly FilterRecord[]): Promise<readonly boolean[]>;
+  /** Whether it does not look at all of a record: what lies behind its bound it knows nothing of, and what is cut is no JSON. */
+  isInPart(record: FilterRecord): boolean;
   close(): Promise<void>;
 }
 
@@ -54,8 +57,6 @@ export interface RecordFilter {
 export const FILTER_MS_MAX = 2000;
 /** How long the thread may take to be there: on a machine that is busy that is not the filter's fault. */
 const START_MS_MAX = 20_000;
-/** Beyond it a value is looked at in its first part only. */
-const FILTER_VALUE_BYTES_MAX = 1024 * 1024;
 const THREAD_HEAP_MB_MAX = 96;
 
 /** For whom a filter works. */
@@ -108,6 +109,10 @@ class TextFilter implements RecordFilter {
           headers.some(({ key, value }) => key.toLowerCase().includes(this.#wanted) || this.#has(value)),
       ),
     );
+  }
+
+  isInPart(): boolean {
+    return false;
   }
 
   #has(bytes: Buffer | null): boolean {
@@ -174,6 +179,11 @@ class ThreadFilter implements RecordFilter {
     return await this.#answered();
   }
 
+  isInPart({ rawKey, rawValue, headers }: FilterRecord): boolean {
+    const isCut = (bytes: Buffer | null): boolean => bytes !== null && bytes.length > SEARCHED_PART_BYTES_MAX;
+    return isCut(rawKey) || isCut(rawValue) || headers.some(({ value }) => isCut(value));
+  }
+
   async #answered(
     limitMs: number = FILTER_MS_MAX,
     orElse: Said = { word: 'filterSlow', values: { n: FILTER_MS_MAX / 1000 } },
@@ -208,7 +218,7 @@ function filterFailed({ word, values }: Said): ConsoleError {
 
 /** What a record's bytes hold by their schema; undefined for others, and for those that are too large to be looked at whole. */
 function decodedOf(bytes: Buffer, schemas: SchemaRegistry | undefined): string | undefined {
-  if (schemas === undefined || bytes.length > FILTER_VALUE_BYTES_MAX) return undefined;
+  if (schemas === undefined || bytes.length > SEARCHED_PART_BYTES_MAX) return undefined;
   const decoded = schemas.decode(bytes);
   return decoded !== undefined && 'json' in decoded ? decoded.json : undefined;
 }
@@ -221,7 +231,7 @@ function jsonOf(
     if (bytes === null) return null;
     const decoded = decodedOf(bytes, schemas);
     if (decoded !== undefined) return decoded;
-    const some = bytes.subarray(0, FILTER_VALUE_BYTES_MAX);
+    const some = bytes.subarray(0, SEARCHED_PART_BYTES_MAX);
     return messagePackAsJson(some) ?? some.toString('utf8');
   };
   const made: FilterText = {

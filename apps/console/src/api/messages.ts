@@ -107,6 +107,8 @@ export interface ReadEnd {
   readonly scanned: number;
   /** Records from where reading began to the end, of the partitions that could be asked. */
   readonly total: number;
+  /** How many of those that were looked at are longer than a search by expression, path or script looks. */
+  readonly inPart: number;
   /** What of it is missing; empty where all was read that was asked for. */
   readonly unread: readonly UnreadPartition[];
 }
@@ -128,6 +130,7 @@ export type ExportBound = 'records' | 'bytes';
 export interface ReadProgress {
   readonly scanned: number;
   readonly total: number;
+  readonly inPart: number;
 }
 
 /** A record to be sent; null is none, and of a value a tombstone. */

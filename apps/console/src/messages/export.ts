@@ -60,7 +60,7 @@ export async function exportMessages(request: ReadRequest, options: ExportOption
         await file.add(some);
         if (file.bound !== null) return { bound: file.bound, unread: silent };
       }
-      file.passed(count);
+      file.passed(count, records.filter((record) => filter?.isInPart(record) === true).length);
     }
     return { bound: null, unread: silent };
   } finally {
@@ -76,6 +76,7 @@ class MessageFile {
   readonly #recordsMax: number;
   readonly #bytesMax: number;
   #scanned = 0;
+  #inPart = 0;
   #found = 0;
   #bytes = 0;
   bound: ExportBound | null = null;
@@ -113,15 +114,16 @@ class MessageFile {
     await nextTurn();
   }
 
-  /** So many have been looked at. */
-  passed(records: number): void {
+  /** So many have been looked at, and so many of them in part. */
+  passed(records: number, inPart: number): void {
     this.#scanned += records;
+    this.#inPart += inPart;
     this.#tell();
   }
 
   #tell(): void {
-    const scanned = this.#scanned;
-    this.#options.progress({ scanned, total: this.#total, found: this.#found, bytes: this.#bytes });
+    const { scanned, inPart } = { scanned: this.#scanned, inPart: this.#inPart };
+    this.#options.progress({ scanned, inPart, total: this.#total, found: this.#found, bytes: this.#bytes });
   }
 
   async #shown(records: Records): Promise<readonly Message[]> {

@@ -2,6 +2,7 @@ import { Producer } from '@millrace/producer';
 import type { TestBroker } from '@millrace/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Message, MessageMark, ReadEnd, ReadPlan, ReadProgress } from '../api/contract.ts';
+import { SEARCHED_PART_BYTES_MAX } from '../api/search-bounds.ts';
 import { Cluster } from '../clusters/cluster.ts';
 import { openTriedBroker, type TriedCluster } from '../testing/test-cluster.ts';
 import { type ReadListener, readMessages, tailMessages } from './read.ts';
@@ -10,6 +11,8 @@ import { readTurns } from './turns.ts';
 /** More than one fetch brings, and than a search from the newest on looks at before it looks further back. */
 const RECORDS = 25_000;
 const VALUE_CHARS = 150;
+/** Longer than a path sees. */
+const LONG = JSON.stringify({ filling: 'x'.repeat(SEARCHED_PART_BYTES_MAX), id: 7 });
 
 describe('a read', () => {
   let broker: TriedCluster<TestBroker>;
@@ -17,7 +20,7 @@ describe('a read', () => {
   const turns = readTurns();
 
   beforeAll(async () => {
-    broker = await openTriedBroker(['timed', 'many', 'tailed']);
+    broker = await openTriedBroker(['timed', 'many', 'tailed', 'long']);
     const { bootstrapServers } = broker;
     cluster = new Cluster('local', { bootstrapServers });
     await using producer = new Producer({ bootstrapServers });
@@ -31,6 +34,9 @@ describe('a read', () => {
       value: `hay ${n}`.padEnd(VALUE_CHARS, '.'),
     }));
     await producer.sendBatch([...timed, ...many]);
+    // The broker takes what is small enough when it is compressed.
+    await using packing = new Producer({ bootstrapServers, compression: 'gzip', requestBytesMax: 4 * LONG.length });
+    for (let n = 0; n < 4; n += 1) await packing.send({ topic: 'long', value: n % 2 === 0 ? LONG : '{"id":7}' });
   });
   afterAll(async () => {
     await cluster.close();
@@ -62,7 +68,7 @@ describe('a read', () => {
     const plan: ReadPlan = { from, search: 'needle', searchAs: 'text' };
     const end = await read('many', plan, { progress: (progress) => void told.push(progress) });
     expect(end).toMatchObject({ scanned: RECORDS, total: RECORDS, cursor: null });
-    expect(told[0]).toEqual({ scanned: 0, total: RECORDS });
+    expect(told[0]).toEqual({ scanned: 0, total: RECORDS, inPart: 0 });
     expect(told.length).toBeGreaterThan(2);
     expect(told.map(({ scanned }) => scanned)).toEqual(told.map(({ scanned }) => scanned).toSorted((a, b) => a - b));
     expect(told.every(({ total }) => total === RECORDS)).toBe(true);
@@ -115,6 +121,42 @@ describe('a read', () => {
       cursor = (await read('many', plan, listener)).cursor ?? undefined;
     }
     expect(found).toEqual(wanted.slice(0, 200));
+  });
+
+  it.each(['beginning', 'newest'] as const)('says what a path has seen in part, from the %s', async (from) => {
+    const found: number[] = [];
+    const listener = { messages: (some: readonly Message[]) => void found.push(...some.map(({ offset }) => offset)) };
+    const plan = { from, search: '$.id = 7', searchAs: 'jsonpath' } as const;
+    expect(await read('long', plan, listener)).toMatchObject({ scanned: 4, inPart: 2 });
+    expect(found.toSorted()).toEqual([1, 3]);
+    // What lies behind a page belongs to the next.
+    const page = await read('long', { ...plan, limit: 1 }, {});
+    if (from === 'beginning') expect(page).toMatchObject({ scanned: 2, inPart: 1 });
+    // Text is looked for in all of it.
+    const text = await read('long', { from, search: '"id":7' }, {});
+    expect(text).toMatchObject({ scanned: 4, inPart: 0 });
+  });
+
+  it('that goes on says what its search has seen in part', async () => {
+    const stop = new AbortController();
+    const plan = { from: 'newest', search: '$.id = 7', searchAs: 'jsonpath' } as const;
+    const parts: number[] = [];
+    const request = { cluster, topic: 'long', plan, signal: stop.signal, who: 'somebody', turns };
+    const listener = { messages: () => undefined, marks: () => undefined, unread: () => undefined };
+    const tail = tailMessages(request, { ...listener, inPart: (records) => void parts.push(records) });
+    await using packing = new Producer({
+      bootstrapServers: broker.bootstrapServers,
+      compression: 'gzip',
+      requestBytesMax: 4 * LONG.length,
+    });
+    await expect
+      .poll(async () => {
+        await packing.send({ topic: 'long', value: LONG });
+        return parts[0];
+      })
+      .toBe(1);
+    stop.abort();
+    await tail;
   });
 
   it('that goes on tells a burst in parts, and asks for the outcome of what was sent in a transaction alone', async () => {

@@ -43,6 +43,8 @@ export interface ReadListener {
   progress?(progress: ReadProgress): void;
   /** What became of the transactions of messages that were told before. */
   marks?(marks: readonly MessageMark[]): void | Promise<void>;
+  /** So many more of a live tail are longer than its search looks. */
+  inPart?(records: number): void | Promise<void>;
   /** What a live tail does not hear of for now. */
   unread?(unread: readonly UnreadPartition[]): void | Promise<void>;
   /** What a live tail that was cut off does not tell of the time since. */
@@ -94,6 +96,14 @@ interface Match {
   readonly index: number;
 }
 
+/** What is found in a portion. */
+interface Matches {
+  readonly portion: Portion;
+  readonly matched: readonly Match[];
+  /** Which of those that were looked at are longer than the search looks. */
+  readonly inPart: readonly number[];
+}
+
 /** The reading of one page. */
 class PageRead {
   readonly #request: ReadRequest;
@@ -107,6 +117,7 @@ class PageRead {
   readonly #showing: ShowOptions;
   readonly #marks: Marks;
   #scanned = 0;
+  #inPart = 0;
   #found = 0;
 
   constructor(
@@ -130,12 +141,13 @@ class PageRead {
   async forwards(): Promise<ReadEnd> {
     const next = new Map(this.#ranges.map(({ partition, from }) => [partition, from]));
     const stuck = new Set<number>();
-    for await (const { portion, matched } of this.#matches(this.#ranges, stuck)) {
+    for await (const { portion, matched, inPart } of this.#matches(this.#ranges, stuck)) {
       const wanted = matched.slice(0, this.#limit - this.#found);
       this.#found += wanted.length;
       const last = this.#found === this.#limit ? wanted.at(-1) : undefined;
       // What lies behind the last of a page comes with the next.
       this.#scanned += last === undefined ? portion.count : last.index + 1;
+      this.#inPart += last === undefined ? inPart.length : inPart.filter((index) => index <= last.index).length;
       next.set(portion.partition, last === undefined ? portion.next : last.record.offset + 1);
       await this.#tell(
         await showRecords(
@@ -190,8 +202,9 @@ class PageRead {
     /** Partitions of which older matches were let go again. */
     const left = new Set<number>();
     const keep = this.#limit + 1;
-    for await (const { portion, matched } of this.#matches(window, stuck)) {
+    for await (const { portion, matched, inPart } of this.#matches(window, stuck)) {
       this.#scanned += portion.count;
+      this.#inPart += inPart.length;
       // They are in the order of their offsets: of more than that the last are the newest.
       const wanted = matched.map(({ record }) => record);
       if (wanted.length > keep) left.add(portion.partition);
@@ -207,10 +220,7 @@ class PageRead {
   }
 
   /** What is found in the ranges; partitions that stop to answer are noted. */
-  async *#matches(
-    ranges: readonly Range[],
-    stuck: Set<number>,
-  ): AsyncGenerator<{ portion: Portion; matched: readonly Match[] }> {
+  async *#matches(ranges: readonly Range[], stuck: Set<number>): AsyncGenerator<Matches> {
     const note = (partitions: readonly number[]): void => {
       for (const partition of partitions) {
         stuck.add(partition);
@@ -222,7 +232,8 @@ class PageRead {
       const { records, indexes } = portion;
       const isMatch = filter === undefined || records.length === 0 ? undefined : await filter.match(records);
       const all = records.map((record, at): Match => ({ record, index: indexes[at] ?? at }));
-      yield { portion, matched: isMatch === undefined ? all : all.filter((_, at) => isMatch[at]) };
+      const inPart = all.filter(({ record }) => filter?.isInPart(record) === true).map(({ index }) => index);
+      yield { portion, inPart, matched: isMatch === undefined ? all : all.filter((_, at) => isMatch[at]) };
     }
   }
 
@@ -233,7 +244,7 @@ class PageRead {
   }
 
   tellProgress(): void {
-    this.#listener.progress?.({ scanned: this.#scanned, total: this.#total });
+    this.#listener.progress?.({ scanned: this.#scanned, total: this.#total, inPart: this.#inPart });
   }
 
   /** What was told has been looked at. */
@@ -242,7 +253,8 @@ class PageRead {
   }
 
   #end(cursor: string | null): ReadEnd {
-    return { cursor, scanned: this.#scanned, total: this.#total, unread: this.#unread };
+    const { scanned, total, inPart } = { scanned: this.#scanned, total: this.#total, inPart: this.#inPart };
+    return { cursor, scanned, total, inPart, unread: this.#unread };
   }
 }
 
@@ -266,7 +278,8 @@ function newestFirst(messages: readonly Message[]): Message[] {
  */
 export async function tailMessages(
   request: ReadRequest,
-  listener: Required<Pick<ReadListener, 'messages' | 'marks' | 'unread'>> & Pick<ReadListener, 'gap' | 'place'>,
+  listener: Required<Pick<ReadListener, 'messages' | 'marks' | 'unread'>> &
+    Pick<ReadListener, 'gap' | 'place' | 'inPart'>,
   from?: string,
 ): Promise<void> {
   const { cluster, topic, signal } = request;
@@ -284,6 +297,8 @@ export async function tailMessages(
       await told;
       const matched = await filter?.match(batch.records);
       const wanted = batch.records.filter((_, index) => matched?.[index]);
+      const inPart = batch.records.filter((record) => filter?.isInPart(record) === true).length;
+      if (inPart > 0) await listener.inPart?.(inPart);
       for (const some of await (matched === undefined ? batch.shown() : batch.shownOf(wanted))) {
         await listener.messages(some);
       }

@@ -11,7 +11,7 @@ const KNOWN_MAX = 64;
 
 /** Nobody has asked for the file yet, or it is forgotten. */
 const NONE: ExportProgress = {
-  ...{ state: 'waiting', scanned: 0, total: 0, found: 0, bytes: 0, bound: null, unread: [] },
+  ...{ state: 'waiting', scanned: 0, total: 0, inPart: 0, found: 0, bytes: 0, bound: null, unread: [] },
 };
 
 /** A file that is being written, or was. */

@@ -9,6 +9,8 @@ import { type Tailed, Told, withGap, withMore } from './tail.ts';
 export interface Reading {
   readonly messages: readonly Message[];
   readonly progress: ReadProgress | undefined;
+  /** How many messages the search has looked at in part. */
+  readonly inPart: number;
   readonly cursor: string | null;
   /** What is missing of it. */
   readonly unread: readonly UnreadPartition[];
@@ -27,7 +29,7 @@ export interface ReadingPlace extends ReadPlan {
 }
 
 const NOTHING = {
-  ...{ messages: [], progress: undefined, cursor: null, unread: [], left: 0, gap: undefined },
+  ...{ messages: [], progress: undefined, inPart: 0, cursor: null, unread: [], left: 0, gap: undefined },
   ...{ isReading: true, error: undefined },
 };
 
@@ -82,9 +84,10 @@ export function useReading(place: ReadingPlace): Reading {
       const marked = (each: Message): Message => ({ ...each, ...byPlace.get(`${each.partition}-${each.offset}`) });
       setState((before) => ({ ...before, messages: before.messages.map(marked) }));
     });
-    on('progress', (progress) => setState((before) => ({ ...before, progress })));
+    on('progress', (progress) => setState((before) => ({ ...before, progress, inPart: progress.inPart })));
+    on('inPart', (more) => setState((before) => ({ ...before, inPart: before.inPart + more })));
     on('unread', (unread) => setState((before) => ({ ...before, unread })));
-    on('end', ({ cursor, unread, ...progress }) => finish({ cursor, unread, progress }));
+    on('end', ({ cursor, unread, ...progress }) => finish({ cursor, unread, progress, inPart: progress.inPart }));
     on('failed', (failure) => finish({ error: new ApiError(failure, 0) }));
     events.addEventListener('error', () => {
       // What is refused before it begins is told by an answer that no stream is.

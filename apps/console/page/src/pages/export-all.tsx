@@ -6,6 +6,7 @@ import { addressOf, call, queryOf } from '../lib/api.ts';
 import { ApiError } from '../lib/api-error.ts';
 import { bytes, number } from '../lib/format.ts';
 import { useWords } from '../lib/settings.ts';
+import { InPart } from '../ui/in-part.tsx';
 import { Dialog, Field, Problem } from '../ui/parts.tsx';
 
 /** How often it is asked how far the file is. */
@@ -73,6 +74,7 @@ function HowFar({ progress }: { progress: ExportProgress }): ReactNode {
   const values = { found: number(found), size: bytes(progress.bytes), n: number(scanned), total: number(total) };
   if (failure !== undefined) return <Problem error={new ApiError(failure, 0)} />;
   if (state === 'stopped') return <p className="health warn">{say('exportStopped')}</p>;
+  const inPart = <InPart records={progress.inPart} />;
   if (state === 'done') {
     const word = bound === null ? 'exportDone' : bound === 'records' ? 'exportCutRecords' : 'exportCutBytes';
     const partitions = unread.map(({ partition }) => partition).join(', ');
@@ -81,6 +83,7 @@ function HowFar({ progress }: { progress: ExportProgress }): ReactNode {
         <p className={bound === null && unread.length === 0 ? 'health well' : 'health warn'}>
           {unread.length === 0 || bound !== null ? say(word, values) : say('exportGoesOn', values)}
         </p>
+        {inPart}
         {unread.length > 0 && (
           <p className="health warn">
             {say('exportUnread')} {say('unreadNoAnswer', { n: unread.length, all: partitions })}
@@ -93,6 +96,7 @@ function HowFar({ progress }: { progress: ExportProgress }): ReactNode {
     <div className="progress" role="status">
       <progress max={Math.max(1, total)} value={scanned} aria-label={say('loading')} />
       <small className="faint">{say('exportGoesOn', values)}</small>
+      {inPart}
     </div>
   );
 }
@@ -134,7 +138,7 @@ function useExport(place: ExportPlace) {
     link.click();
     const waited = { times: 0 };
     setError(undefined);
-    setProgress({ state: 'waiting', scanned: 0, total: 0, found: 0, bytes: 0, bound: null, unread: [] });
+    setProgress({ state: 'waiting', scanned: 0, total: 0, inPart: 0, found: 0, bytes: 0, bound: null, unread: [] });
     const timer = setInterval(() => void ask(id, waited).catch(setError), ASKED_EVERY_MS);
     running.current = { id, timer };
   };

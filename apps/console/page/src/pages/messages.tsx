@@ -9,6 +9,7 @@ import type { TopicSearch } from '../lib/searches.ts';
 import { useWords } from '../lib/settings.ts';
 import { visible } from '../lib/visible.ts';
 import type { Word } from '../lib/words.ts';
+import { InPart } from '../ui/in-part.tsx';
 import { Instant, ZoneSwitch } from '../ui/instant.tsx';
 import { Empty, Problem } from '../ui/parts.tsx';
 import { saveMessages } from './export.ts';
@@ -55,6 +56,7 @@ export function Messages({ cluster, topic, partitions }: Place & { partitions: n
       <SearchHelp as={search.as} />
       <Progress reading={reading} isLive={isLive} />
       {reading.error !== undefined && <Problem error={reading.error} />}
+      <InPart records={reading.inPart} />
       <Unread reading={reading} isLive={isLive} go={go} />
       <List
         reading={reading}
