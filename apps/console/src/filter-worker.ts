@@ -50,11 +50,10 @@ function regexMatcher(text: string): Matches {
   const pattern = new RegExp(text, 'u');
   return (record) => {
     const { key, value, headers } = recordOf(record);
-    const byName = Object.fromEntries(headers.map(([name, text]) => [name, text ?? '']));
     return (
       pattern.test(key ?? '') ||
       pattern.test(value ?? '') ||
-      Object.entries(byName).some(([name, text]) => pattern.test(`${name}: ${text}`))
+      headers.some(([name, text]) => pattern.test(`${name}: ${text ?? ''}`))
     );
   };
 }
@@ -72,8 +71,11 @@ async function scriptMatcher(text: string): Promise<Matches> {
   const body = /\breturn\b/.test(text) ? text : `return (${text}\n)`;
   const made = context.evalCode(
     `((record) => { const r = JSON.parse(record); r.key ??= ''; r.value ??= ''; ` +
-      `r.headers = Object.fromEntries(r.headers.map(([name, value]) => [name, value ?? ''])); let json; try { json = JSON.parse(r.value) } catch {} ` +
-      `return ((key, value, headers, record) => { ${body} })(r.key, json ?? r.value, r.headers, r) ? true : false })`,
+      // Of a name that is there several times an object holds the last: the pairs hold all.
+      `r.headerPairs = r.headers.map(([name, value]) => [name, value ?? '']); ` +
+      `r.headers = Object.fromEntries(r.headerPairs); let json; try { json = JSON.parse(r.value) } catch {} ` +
+      `return ((key, value, headers, headerPairs, record) => { ${body} })` +
+      `(r.key, json ?? r.value, r.headers, r.headerPairs, r) ? true : false })`,
   );
   const filter = context.unwrapResult(made);
   return (record) => callFilter(context, filter, record);

@@ -33,6 +33,30 @@ async function found(searchAs: ReadPlan['searchAs'], search: string, records: re
   }
 }
 
+describe('headers whose name is there several times', () => {
+  const repeated: Parts = {
+    headers: [
+      ['retry', 'first'],
+      ['retry', 'second'],
+      ['other', null],
+    ],
+  };
+  const records = [{ headers: [['retry', 'second']] }, repeated] as const;
+
+  it('are each held against an expression', async () => {
+    expect(await found('regex', '^retry: first$|^other: second$', records)).toEqual([1]);
+  });
+
+  it.each([
+    ['headers.retry === "second"', [0, 1]],
+    ['headers.retry === "first"', []],
+    ['headerPairs.some(([name, text]) => name === "retry" && text === "first")', [1]],
+    ['record.headerPairs.map(([name]) => name).join() === "retry,retry,other" && headers.other === ""', [1]],
+  ])('are to a script pairs, and by their name the last: %s', async (script, places) => {
+    expect(await found('javascript', script, records)).toEqual(places);
+  });
+});
+
 describe('a search by JSON path', () => {
   const records: Parts[] = [
     { key: '{"region":"eu"}', value: '{"id":1}', headers: [['trace', '{"id":"a"}']] },

@@ -207,6 +207,10 @@ function PlaceField(props: {
 
 const HELP_ID = 'search-help';
 
+function isHelped(as: TopicSearch['as']): boolean {
+  return as === 'jsonpath' || as === 'javascript';
+}
+
 function SearchForm({ search, go }: { search: TopicSearch; go: (change: Partial<TopicSearch>) => void }): ReactNode {
   const say = useWords();
   const [text, setText] = useState(String(search.q ?? ''));
@@ -221,7 +225,7 @@ function SearchForm({ search, go }: { search: TopicSearch; go: (change: Partial<
         type="search"
         data-search=""
         aria-label={say('searchIn')}
-        aria-describedby={as === 'jsonpath' ? HELP_ID : undefined}
+        aria-describedby={isHelped(as) ? HELP_ID : undefined}
         placeholder={
           as === 'javascript' ? say('scriptHint') : as === 'jsonpath' ? say('pathHint') : `${say('searchIn')}  /`
         }
@@ -249,10 +253,10 @@ function SearchForm({ search, go }: { search: TopicSearch; go: (change: Partial<
 /** What can be written where the field's own words do not tell. */
 function SearchHelp({ as }: Pick<TopicSearch, 'as'>): ReactNode {
   const say = useWords();
-  if (as !== 'jsonpath') return null;
+  if (!isHelped(as)) return null;
   return (
     <p className="note" id={HELP_ID}>
-      {say('pathHelp')}
+      {say(as === 'jsonpath' ? 'pathHelp' : 'scriptHelp')}
     </p>
   );
 }
