@@ -195,7 +195,7 @@ export interface MessageEvents {
   /** Of a live tail: what is not heard of for now. */
   readonly unread: readonly UnreadPartition[];
   /** Of a live tail: so many more are longer than its search looks. */
-  readonly inPart: number;
+  readonly inPart: { readonly records: number };
   /** Of a live tail that was cut off and goes on: what of that time it does not tell. */
   readonly gap: TailGap;
   readonly failed: Failure;

@@ -121,7 +121,7 @@ async function tail(
   const listener = {
     ...tellTo(events),
     messages: (some: MessageEvents['messages']) => events.sendShared('messages', some),
-    inPart: (records: MessageEvents['inPart']) => events.send('inPart', records),
+    inPart: (records: number) => events.send('inPart', { records }),
     gap: (gap: MessageEvents['gap']) => events.send('gap', gap),
     place: (place: string) => events.place(place),
   };

@@ -85,7 +85,7 @@ export function useReading(place: ReadingPlace): Reading {
       setState((before) => ({ ...before, messages: before.messages.map(marked) }));
     });
     on('progress', (progress) => setState((before) => ({ ...before, progress, inPart: progress.inPart })));
-    on('inPart', (more) => setState((before) => ({ ...before, inPart: before.inPart + more })));
+    on('inPart', ({ records }) => setState((before) => ({ ...before, inPart: before.inPart + records })));
     on('unread', (unread) => setState((before) => ({ ...before, unread })));
     on('end', ({ cursor, unread, ...progress }) => finish({ cursor, unread, progress, inPart: progress.inPart }));
     on('failed', (failure) => finish({ error: new ApiError(failure, 0) }));
