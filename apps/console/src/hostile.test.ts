@@ -23,7 +23,7 @@ let server: Server;
 let port: number;
 
 beforeAll(async () => {
-  broker = await openTriedBroker(['many-headers', 'changed', 'going']);
+  broker = await openTriedBroker(['many-headers', 'changed', 'going', { topic: 'filtered', partitions: 3 }]);
   cluster = new Cluster('local', { bootstrapServers: broker.bootstrapServers });
   const index = { type: 'text/html', bytes: Buffer.from(PAGE), zipped: Buffer.alloc(0), isImmutable: false };
   const app = await buildApp({
@@ -89,6 +89,39 @@ describe('an address that climbs out of the page', () => {
     for (const name of ['__proto__', 'constructor', 'toString']) {
       expect(await ask(`/api/clusters/${name}/overview`)).toMatchObject({ status: 404 });
     }
+  });
+});
+
+describe('a filter that breaks what all objects have', () => {
+  const BREAKS =
+    'Object.prototype.polluted = true; Array.prototype.map = null; Map.prototype.get = null; Promise.prototype.then = null; ' +
+    'JSON.stringify = null; globalThis.postMessage = null;';
+
+  const found = async (script: string): Promise<string[]> => {
+    const query = `from=beginning&limit=100&searchAs=javascript&search=${encodeURIComponent(script)}`;
+    const { status, text } = await ask(`/api/clusters/local/topics/filtered/messages?${query}`);
+    expect(status, text).toBe(200);
+    const { messages } = JSON.parse(text) as MessagePage;
+    return messages.map(({ value }) => value.text).toSorted();
+  };
+
+  it('breaks nothing of the thread that goes on to the next records, nor of the filter that comes after it', async () => {
+    const { bootstrapServers } = broker;
+    await using producer = new Producer({ bootstrapServers });
+    // Each partition comes by itself: the thread is asked several times by one filter.
+    const partitions = [0, 1, 2];
+    await producer.sendBatch(
+      partitions.flatMap((partition) =>
+        ['a', 'b'].map((name) => ({ topic: 'filtered', partition, value: `${name}${partition}` })),
+      ),
+    );
+    expect(await found(`${BREAKS} return value.startsWith("b")`)).toEqual(['b0', 'b1', 'b2']);
+    // Its own world is the filter's to break, and another's is another one.
+    const isWhole =
+      '({}).polluted === undefined && typeof [].map === "function" && typeof JSON.stringify === "function"';
+    expect(await found(`return ${isWhole}`)).toEqual(['a0', 'a1', 'a2', 'b0', 'b1', 'b2']);
+    expect(await found(`${BREAKS} return ${isWhole}`)).toEqual([]);
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
   });
 });
 

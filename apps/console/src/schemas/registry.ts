@@ -300,8 +300,9 @@ class Lookups {
   async take(): Promise<Disposable> {
     if (this.#free > 0) this.#free -= 1;
     else {
-      if (this.#waiting.length >= WAITING_MAX)
+      if (this.#waiting.length >= WAITING_MAX) {
         throw new Error('too many schemas are asked for: look again in a moment');
+      }
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     return { [Symbol.dispose]: () => this.#giveBack() };
