@@ -2,12 +2,11 @@ import { existsSync } from 'node:fs';
 import {
   type BrokerProcessOptions,
   collectSettings,
-  type MakeSite,
   runBroker,
   runLocalCluster,
   StartError,
 } from '@millrace/broker-app';
-import type { ConsoleOptions } from '@millrace/console';
+import { type BrokerConsoleOptions, consoleOf } from '../console/of-broker.ts';
 import type { CommandContext } from '../context.ts';
 import { usageError } from '../errors.ts';
 import type { Assignment } from '../parse/values.ts';
@@ -16,7 +15,7 @@ import type { SecuredStart } from '../secure/secured-start.ts';
 import { refuseSaidTwice } from './line-settings.ts';
 
 /** Options of `millrace start`. */
-export interface StartOptions {
+export interface StartOptions extends BrokerConsoleOptions {
   readonly config?: string;
   readonly override?: readonly Assignment[];
   readonly data?: string;
@@ -24,10 +23,6 @@ export interface StartOptions {
   readonly httpPort?: number;
   readonly brokers?: number;
   readonly secure?: true;
-  readonly consoleUsers?: string;
-  readonly consoleOidc?: string;
-  readonly consoleMask?: readonly Assignment[];
-  readonly schemaRegistry?: string;
 }
 
 /** Runs a broker until a signal stops it. */
@@ -147,45 +142,3 @@ function tellHowToConnect({ io }: CommandContext, secured: SecuredStart): Broker
     io.stdout.write(await secured.ready(servers));
   };
 }
-
-type ShownOptions = Pick<StartOptions, 'consoleUsers' | 'consoleOidc' | 'consoleMask' | 'schemaRegistry'>;
-
-/** What the console is made with: looked through now, so that a mistake ends the start and not the first look at a page. */
-async function consoleOf(given: ShownOptions): Promise<MakeSite> {
-  const { consoleUsers, consoleOidc, consoleMask, schemaRegistry } = given;
-  if (consoleUsers === undefined && consoleMask === undefined && consoleOidc === undefined) {
-    return siteOf({}, schemaRegistry);
-  }
-  const { masksOf, readUsers } = await import('../console/access.ts');
-  const users = consoleUsers === undefined ? [] : await readUsers(consoleUsers);
-  const oidc = consoleOidc === undefined ? undefined : await oidcOf(consoleOidc);
-  return siteOf({ users, oidc, masks: masksOf(consoleMask) }, schemaRegistry);
-}
-
-/** The provider itself is looked for with the first page: a broker serves whether or not it is up. */
-async function oidcOf(path: string): Promise<ConsoleOptions['oidc']> {
-  const [{ readOidc }, { checkOidc }] = await Promise.all([import('../console/oidc.ts'), import('@millrace/console')]);
-  const options = await readOidc(path);
-  checkOidc(options);
-  return options;
-}
-
-/** The console of a broker or several, by the listeners that ask nobody who he is; loaded when its first page is asked for. */
-const siteOf =
-  (access: Pick<ConsoleOptions, 'users' | 'oidc' | 'masks'>, url: string | undefined): MakeSite =>
-  async ({ endpoints, logger }) => {
-    const open = endpoints.filter(({ securityProtocol }) => securityProtocol === 'PLAINTEXT');
-    if (open.length === 0) {
-      throw new Error(
-        'Every listener of this broker asks for TLS or a login: start the console by itself, with `millrace console --command-config FILE`',
-      );
-    }
-    const { createConsole } = await import('@millrace/console');
-    // A broker that listens on all addresses is reached on this machine.
-    const hostOf = (host: string): string => (host === '' || host === '0.0.0.0' ? 'localhost' : host);
-    // One address for each broker: what another listener advertises may be for others.
-    const same = open.filter(({ listener }) => listener === open[0]?.listener);
-    const bootstrapServers = same.map(({ host, port }) => `${hostOf(host)}:${port}`);
-    const schemaRegistry = url === undefined ? undefined : { url };
-    return createConsole({ clusters: { local: { bootstrapServers, schemaRegistry } }, ...access, logger });
-  };

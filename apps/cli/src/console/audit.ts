@@ -22,6 +22,6 @@ export function auditTo({ out, io }: Pick<CommandContext, 'out' | 'io'>): Logger
 /** What says most of an error is no field that JSON takes along. */
 function errorsInFull(_: string, value: unknown): unknown {
   if (!(value instanceof Error)) return value;
-  const { name, message, cause } = value;
-  return { name, message, ...value, cause };
+  const { name, message, cause, ...more } = value;
+  return { ...more, name, message, cause };
 }

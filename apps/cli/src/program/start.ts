@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { StartOptions } from '../commands/start.ts';
 import type { Run } from '../context.ts';
-import { assignment, localBrokers, port } from '../parse/values.ts';
+import { assignment, localBrokers, port, texts } from '../parse/values.ts';
 
 export function addStart(program: Command, run: Run): void {
   program
@@ -27,6 +27,12 @@ export function addStart(program: Command, run: Run): void {
       '--console-mask <topics=field,...>',
       'fields that nobody is shown in the console, as in `millrace console --mask`; may be repeated',
       assignment,
+    )
+    .option('--console-read-only', 'the console shows everything and changes nothing')
+    .option(
+      '--console-allow-host <name>',
+      'a host name by which the console is reached, as in `millrace console --allow-host`; may be repeated',
+      texts,
     )
     .option('--schema-registry <url>', 'where schemas are for the console, as in `millrace console --schema-registry`')
     .option('--secure', 'with TLS, logins and access rules: makes an authority, a certificate and an administrator')

@@ -96,8 +96,8 @@ export const REFUSALS = {
     ko: '{name}에 대한 변경이 몰리고 있습니다. 잠시 후 다시 시도하세요.',
   },
   readOnly: {
-    en: 'This console only shows; it was started with --read-only',
-    ko: '이 콘솔은 읽기 전용입니다. --read-only로 시작되었습니다.',
+    en: 'This console only shows; it was started with --read-only (a broker with --console-read-only)',
+    ko: '이 콘솔은 읽기 전용입니다. --read-only(브로커는 --console-read-only)로 시작되었습니다.',
   },
   noRole: {
     en: 'This takes the role {role}, and {who} has {has}',
@@ -112,8 +112,8 @@ export const REFUSALS = {
     ko: '{user}님은 로그인했지만 여기에 역할이 없습니다. 콘솔 운영자에게 문의하세요.',
   },
   foreignHost: {
-    en: 'The console is not {name}: ask for localhost, or start it with --allow-host {name}',
-    ko: '이 콘솔의 주소가 아닙니다: {name}. localhost로 접속하거나 --allow-host {name} 옵션으로 시작하세요.',
+    en: 'The console is not {name}: ask for localhost, or start it with --allow-host {name} (a broker with --console-allow-host {name})',
+    ko: '이 콘솔의 주소가 아닙니다: {name}. localhost로 접속하거나 --allow-host {name}(브로커는 --console-allow-host {name}) 옵션으로 시작하세요.',
   },
   foreignQuestion: {
     en: "Questions are taken from this console's own pages only",
