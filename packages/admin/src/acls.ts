@@ -55,6 +55,16 @@ export interface Acl {
   readonly host: string;
   readonly operation: AclOperation;
   readonly permission: AclPermission;
+  /** The numbers that the cluster tells, where one of them has no word here: a newer Kafka has more of them. */
+  readonly codes?: AclCodes | undefined;
+}
+
+/** What Kafka's protocol says in numbers of a rule. */
+export interface AclCodes {
+  readonly resourceType: number;
+  readonly patternType: number;
+  readonly operation: number;
+  readonly permission: number;
 }
 
 /** Which rules to look for; what is left out may be anything. */
@@ -180,7 +190,8 @@ function filterBody(filter: AclFilter) {
   };
 }
 
-function aclOf(
+/** A rule in words, as far as there are words for it. */
+export function aclOf(
   pattern: { readonly resourceType: number; readonly resourceName: string; readonly patternType: number },
   rule: {
     readonly principal: string;
@@ -189,7 +200,7 @@ function aclOf(
     readonly permissionType: number;
   },
 ): Acl {
-  return {
+  const inWords = {
     resourceType: RESOURCE_TYPES[pattern.resourceType] ?? 'unknown',
     resourceName: pattern.resourceName,
     patternType: PATTERN_TYPES[pattern.patternType] ?? 'unknown',
@@ -198,6 +209,15 @@ function aclOf(
     operation: OPERATIONS[rule.operation] ?? 'unknown',
     permission: PERMISSIONS[rule.permissionType] ?? 'unknown',
   };
+  const { resourceType, patternType, operation, permission } = inWords;
+  if (![resourceType, patternType, operation, permission].includes('unknown')) return inWords;
+  const codes = {
+    resourceType: pattern.resourceType,
+    patternType: pattern.patternType,
+    operation: rule.operation,
+    permission: rule.permissionType,
+  };
+  return { ...inWords, codes };
 }
 
 export async function describeAcls(client: KafkaClient, filter: AclFilter, options: OperationOptions): Promise<Acl[]> {

@@ -4,6 +4,7 @@
  */
 export type {
   Acl,
+  AclCodes,
   AclFilter,
   AclOperation,
   AclPatternType,

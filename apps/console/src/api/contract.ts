@@ -359,10 +359,19 @@ export interface AclRow {
   readonly permission: 'allow' | 'deny';
 }
 
+/** A rule that a newer Kafka has made, as it tells it: it is shown, and neither made nor taken away, for a part of it has no word here. */
+export interface ForeignAcl extends Pick<AclRow, 'name' | 'principal' | 'host'> {
+  readonly resource: string;
+  readonly pattern: string;
+  readonly operation: string;
+  readonly permission: string;
+  readonly isForeign: true;
+}
+
 /** The rules of a cluster; one without an authorizer has none and asks nobody. */
 export interface AclList {
   readonly hasAuthorizer: boolean;
-  readonly acls: readonly AclRow[];
+  readonly acls: readonly (AclRow | ForeignAcl)[];
 }
 
 /** Ways of logging in with a password that the cluster keeps. */

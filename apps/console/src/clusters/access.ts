@@ -1,10 +1,11 @@
-import type { Acl } from '@millrace/admin';
+import type { Acl, AclCodes } from '@millrace/admin';
 import { KafkaError } from '@millrace/client';
 import {
   ACL_OPERATIONS,
   ACL_RESOURCES,
   type AclList,
   type AclRow,
+  type ForeignAcl,
   type QuotaEntityPart,
   type QuotaRow,
   type ScramMechanism,
@@ -12,10 +13,10 @@ import {
 } from '../api/contract.ts';
 import type { Cluster } from './cluster.ts';
 
-/** The rules of access; such as a newer Kafka may have, which nobody here has a word for, are left out. */
-export async function listAcls({ admin }: Cluster): Promise<AclList> {
+/** The rules of access, those too for which there is no word here. */
+export async function listAcls({ admin }: Pick<Cluster, 'admin'>): Promise<AclList> {
   try {
-    return { hasAuthorizer: true, acls: (await admin.describeAcls()).flatMap((acl) => aclRow(acl) ?? []) };
+    return { hasAuthorizer: true, acls: (await admin.describeAcls()).map((acl) => aclRow(acl) ?? foreignAcl(acl)) };
   } catch (error) {
     if (error instanceof KafkaError && error.code === 'KAFKA_SECURITY_DISABLED') {
       return { hasAuthorizer: false, acls: [] };
@@ -24,22 +25,24 @@ export async function listAcls({ admin }: Cluster): Promise<AclList> {
   }
 }
 
-function aclRow({ resourceType, resourceName, patternType, principal, host, operation, permission }: Acl) {
+/** A rule of which all is known; undefined for others. */
+function aclRow(acl: Acl): AclRow | undefined {
+  const { resourceType, resourceName, patternType, principal, host, operation, permission } = acl;
   const resource = ACL_RESOURCES.find((each) => each === resourceType);
   const act = ACL_OPERATIONS.find((each) => each === operation);
   const pattern = patternType === 'literal' || patternType === 'prefixed' ? patternType : undefined;
   const isAllowed = permission === 'allow' || permission === 'deny' ? permission : undefined;
   if (resource === undefined || act === undefined || pattern === undefined || isAllowed === undefined) return undefined;
-  const row: AclRow = {
-    resource,
-    name: resourceName,
-    pattern,
-    principal,
-    host,
-    operation: act,
-    permission: isAllowed,
+  return { resource, name: resourceName, pattern, principal, host, operation: act, permission: isAllowed };
+}
+
+function foreignAcl({ codes, resourceName: name, principal, host, ...words }: Acl): ForeignAcl {
+  const shown = (of: keyof AclCodes): string =>
+    words[of] === 'unknown' && codes !== undefined ? `unknown (${codes[of]})` : words[of];
+  return {
+    ...{ resource: shown('resourceType'), name, pattern: shown('patternType'), principal, host },
+    ...{ operation: shown('operation'), permission: shown('permission'), isForeign: true },
   };
-  return row;
 }
 
 /** Adds a rule. */

@@ -1,7 +1,9 @@
 import { type ReactNode, useState } from 'react';
-import { ACL_OPERATIONS, ACL_RESOURCES, type AclRow } from '../../../src/api/contract.ts';
+import { ACL_OPERATIONS, ACL_RESOURCES, type AclRow, type ForeignAcl } from '../../../src/api/contract.ts';
+import { useInAddress } from '../lib/address.ts';
 import { call } from '../lib/api.ts';
 import { useApi, useCluster, useMay } from '../lib/queries.ts';
+import type { AccessSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { visible } from '../lib/visible.ts';
 import { Breakable } from '../ui/breakable.tsx';
@@ -9,12 +11,16 @@ import { Name } from '../ui/name.tsx';
 import { ChangeForm, Empty, Field, Loaded, SearchBox } from '../ui/parts.tsx';
 import { type Column, DataTable } from '../ui/table.tsx';
 
+/** A rule in the list; one that is foreign can only be looked at. */
+type Listed = AclRow | ForeignAcl;
+
 /** The rules of access. */
 export function Acls(): ReactNode {
   const say = useWords();
   const cluster = useCluster();
   const mayChange = useMay('admin');
-  const [search, setSearch] = useState('');
+  const [{ q = '' }, go] = useInAddress<AccessSearch>();
+  const search = String(q);
   const [isMaking, setMaking] = useState(false);
   const [removed, setRemoved] = useState<AclRow>();
   const query = useApi('GET /api/clusters/:cluster/acls', { cluster }, false);
@@ -23,7 +29,11 @@ export function Acls(): ReactNode {
   return (
     <>
       <div className="title">
-        <SearchBox label={say('searchAcls')} value={search} onChange={setSearch} />
+        <SearchBox
+          label={say('searchAcls')}
+          value={search}
+          onChange={(text) => go({ q: text === '' ? undefined : text })}
+        />
         <div className="grow" />
         {mayChange && (
           <button type="button" className="primary" onClick={() => setMaking(true)}>
@@ -55,11 +65,18 @@ export function Acls(): ReactNode {
   );
 }
 
-function keyOf({ principal, permission, operation, resource, pattern, name, host }: AclRow): string {
-  return `${principal} ${permission} ${operation} ${resource} ${name}${pattern === 'prefixed' ? '*' : ''} ${host}`;
+function keyOf({ principal, permission, operation, resource, pattern, name, host }: Listed): string {
+  const names = pattern === 'prefixed' ? `${name}*` : `${name}${markOf(pattern)}`;
+  return `${principal} ${permission} ${operation} ${resource} ${names} ${host}`;
 }
 
-function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Column<AclRow>[] {
+/** What stands behind a name that is not meant as it is. */
+function markOf(pattern: string): string {
+  if (pattern === 'literal') return '';
+  return pattern === 'prefixed' ? '…' : ` ${pattern}`;
+}
+
+function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Column<Listed>[] {
   return [
     {
       id: 'principal',
@@ -101,7 +118,7 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
           {resource}{' '}
           <code className="wrap squeezed">
             <Name>{name}</Name>
-            {pattern === 'prefixed' && '…'}
+            {markOf(pattern)}
           </code>
         </>
       ),
@@ -118,7 +135,8 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
       title: say('actions'),
       isTitleHidden: true,
       cell: (acl) =>
-        remove !== undefined && (
+        remove !== undefined &&
+        !('isForeign' in acl) && (
           <button type="button" className="quiet" aria-label={say('remove')} onClick={() => remove(acl)}>
             ✕
           </button>
@@ -127,8 +145,9 @@ function columnsOf(say: Say, remove: ((acl: AclRow) => void) | undefined): Colum
   ];
 }
 
-function Permission({ permission }: Pick<AclRow, 'permission'>): ReactNode {
+function Permission({ permission }: Pick<Listed, 'permission'>): ReactNode {
   const say = useWords();
+  if (permission !== 'allow' && permission !== 'deny') return <span className="tag">{permission}</span>;
   return <span className={`tag ${permission === 'allow' ? 'well' : 'bad'}`}>{say(permission)}</span>;
 }
 
