@@ -188,6 +188,29 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await expect.poll(() => first.textContent()).toBe('dead');
   });
 
+  it('has what is looked for among configs, and the one that is open, in the address', { timeout: 120_000 }, async () => {
+    const page = await open('/local/topics/orders?tab=configs');
+    await page.getByRole('searchbox').fill('retention');
+    await page.getByRole('checkbox', { name: 'Only what was set' }).check();
+    await button(page, 'retention.ms').click();
+    const dialog = page.getByRole('dialog', { name: 'retention.ms' });
+    await dialog.waitFor();
+    await page.reload();
+    await dialog.waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    expect(await page.getByRole('searchbox').inputValue()).toBe('retention');
+    expect(await page.getByRole('checkbox', { name: 'Only what was set' }).isChecked()).toBe(true);
+    expect(await page.locator('main tbody tr').count()).toBe(1);
+    // What is opened is a step: one goes back from it.
+    await button(page, 'retention.ms').click();
+    await dialog.waitFor();
+    await page.goBack();
+    await dialog.waitFor({ state: 'detached' });
+    await page.goto(`${origin}/local/nodes/1?q=threads&config=background.threads`);
+    await page.getByRole('dialog', { name: 'background.threads' }).waitFor();
+  });
+
   it('is led to the search by a slash, which is a slash where one types', async () => {
     const page = await open('/local/topics');
     const search = page.getByRole('searchbox');
@@ -326,6 +349,10 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     const made = { resourceName: 'orders-', patternType: 'prefixed', operation: 'write', permission: 'deny' };
     expect(await root.describeAcls({ principal: 'User:eve' })).toMatchObject([made]);
     await page.getByRole('row', { name: /User:eve/ }).waitFor();
+    await page.getByRole('searchbox').fill('orders-');
+    await page.reload();
+    await page.getByRole('row', { name: /User:eve/ }).waitFor();
+    expect(await page.getByRole('searchbox').inputValue()).toBe('orders-');
     await faultless(page, 'rules');
     await page
       .getByRole('row', { name: /User:eve/ })

@@ -1,6 +1,8 @@
 import { type ReactNode, useState } from 'react';
 import type { ConfigChange, ConfigRow } from '../../../src/api/contract.ts';
+import { useInAddress } from '../lib/address.ts';
 import { meaningOf } from '../lib/format.ts';
+import type { ConfigSearch } from '../lib/searches.ts';
 import { type Say, useWords } from '../lib/settings.ts';
 import { visible } from '../lib/visible.ts';
 import type { Word } from '../lib/words.ts';
@@ -15,18 +17,25 @@ export function Configs(props: {
   change: (change: ConfigChange) => Promise<unknown>;
 }): ReactNode {
   const say = useWords();
-  const [search, setSearch] = useState('');
-  const [isOwn, setOwn] = useState(false);
-  const [opened, setOpened] = useState<ConfigRow>();
+  const [said, go] = useInAddress<ConfigSearch>();
+  const search = String(said.q ?? '');
+  const isOwn = said.own === true;
+  const opened = props.configs.find(({ name }) => name === said.config);
+  const open = ({ name }: ConfigRow): void => go({ config: name }, { isStep: true });
+  const close = (): void => go({ config: undefined });
   const shown = props.configs.filter(
     ({ name, source }) => name.includes(search.trim().toLowerCase()) && (!isOwn || !source.startsWith('default')),
   );
   return (
     <>
       <div className="title">
-        <SearchBox label={say('searchConfigs')} value={search} onChange={setSearch} />
+        <SearchBox label={say('searchConfigs')} value={search} onChange={(q) => go({ q: q === '' ? undefined : q })} />
         <label className="check">
-          <input type="checkbox" checked={isOwn} onChange={(event) => setOwn(event.target.checked)} />
+          <input
+            type="checkbox"
+            checked={isOwn}
+            onChange={(event) => go({ own: event.target.checked ? true : undefined })}
+          />
           {say('onlyOwn')}
         </label>
       </div>
@@ -36,16 +45,16 @@ export function Configs(props: {
         <DataTable
           isInAddress
           label={say('configs')}
-          columns={columnsOf(say, setOpened)}
+          columns={columnsOf(say, open)}
           rows={shown}
           keyOf={({ name }) => name}
         />
       )}
       {opened !== undefined &&
         (props.mayChange && !opened.isReadOnly ? (
-          <EditConfig config={opened} change={props.change} onClose={() => setOpened(undefined)} />
+          <EditConfig key={opened.name} config={opened} change={props.change} onClose={close} />
         ) : (
-          <ConfigDetail config={opened} onClose={() => setOpened(undefined)} />
+          <ConfigDetail key={opened.name} config={opened} onClose={close} />
         ))}
     </>
   );

@@ -1,6 +1,6 @@
-import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type ReactNode, useMemo, useRef, useState } from 'react';
+import { useInAddress } from '../lib/address.ts';
 import type { SortSearch } from '../lib/searches.ts';
 import { type Sorting, type SortKey, sortedBy, sortingOf } from '../lib/sort.ts';
 
@@ -87,19 +87,12 @@ function useSorting<Row>({
   isInAddress = false,
 }: TableProps<Row>): readonly [Sorting | undefined, (sorting: Sorting) => void] {
   const [own, setOwn] = useState<Sorting | undefined>(first);
-  const { sort } = useSearch({ strict: false }) as SortSearch;
-  const navigate = useNavigate();
+  const [{ sort }, go] = useInAddress<SortSearch>();
   if (!isInAddress) return [own, setOwn];
   const said = sortingOf(sort);
   // An address that names a column that there is not is of another table.
   const sorting = columns.some(({ id }) => id === said?.id) ? said : first;
-  const set = ({ id, isDown }: Sorting): void =>
-    void navigate({
-      to: '.',
-      search: (before: SortSearch) => ({ ...before, sort: isDown ? `-${id}` : id }),
-      replace: true,
-      resetScroll: false,
-    });
+  const set = ({ id, isDown }: Sorting): void => go({ sort: isDown ? `-${id}` : id });
   return [sorting, set];
 }
 
