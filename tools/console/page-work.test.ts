@@ -211,6 +211,27 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await page.getByRole('dialog', { name: 'background.threads' }).waitFor();
   });
 
+  it('makes a quota for a user and a client together', async () => {
+    const page = await open('/local/access?part=quotas');
+    await button(page, 'New quota').click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('combobox', { name: 'For' }).selectOption('user + client-id');
+    await dialog.getByRole('textbox', { name: 'Name: user' }).fill('eve');
+    await dialog.getByRole('textbox', { name: 'Name: client-id' }).fill('app');
+    await dialog.getByRole('textbox', { name: 'producer_byte_rate' }).fill('1000');
+    await button(page, 'Save').click();
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'user eve · client-id app' }).waitFor();
+    const entity = [
+      { type: 'user' as const, name: 'eve' },
+      { type: 'client-id' as const, name: 'app' },
+    ];
+    await expect
+      .poll(() => admin.describeClientQuotas())
+      .toMatchObject([{ entity: expect.arrayContaining(entity), values: { producer_byte_rate: 1000 } }]);
+    await admin.alterClientQuotas([{ entity, unset: ['producer_byte_rate'] }]);
+  });
+
   it('is led to the search by a slash, which is a slash where one types', async () => {
     const page = await open('/local/topics');
     const search = page.getByRole('searchbox');

@@ -11,6 +11,18 @@ import { type Column, DataTable } from '../ui/table.tsx';
 const NAMES = ['producer_byte_rate', 'consumer_byte_rate', 'request_percentage', 'controller_mutation_rate'] as const;
 const IP_NAME = 'connection_creation_rate';
 
+type PartType = QuotaEntityPart['type'];
+
+/** What a quota may be for: a user and a client together are held to less than either. */
+const KINDS = {
+  user: ['user'],
+  'client-id': ['client-id'],
+  'user + client-id': ['user', 'client-id'],
+  ip: ['ip'],
+} as const satisfies Readonly<Record<string, readonly PartType[]>>;
+type Kind = keyof typeof KINDS;
+const KIND_NAMES = Object.keys(KINDS) as Kind[];
+
 /** Who is held to how much. */
 export function Quotas(): ReactNode {
   const say = useWords();
@@ -89,9 +101,11 @@ function EditQuota(props: { cluster: string; row: QuotaRow; onClose: () => void 
   const say = useWords();
   const { cluster, row } = props;
   const isNew = row.entity.length === 0;
-  const [type, setType] = useState<QuotaEntityPart['type']>('user');
-  const [name, setName] = useState('');
-  const entity = isNew ? [{ type, name: name === '' ? null : name }] : row.entity;
+  const [kind, setKind] = useState<Kind>('user');
+  const [called, setCalled] = useState<Readonly<Partial<Record<PartType, string>>>>({});
+  const types = KINDS[kind];
+  const made = types.map((type) => ({ type, name: called[type] || null }));
+  const entity = isNew ? made : row.entity;
   const names = entity[0]?.type === 'ip' ? [IP_NAME] : NAMES;
   const [typed, setTyped] = useState<Readonly<Record<string, string>>>(
     Object.fromEntries(Object.entries(row.values).map(([each, value]) => [each, String(value)])),
@@ -116,25 +130,24 @@ function EditQuota(props: { cluster: string; row: QuotaRow; onClose: () => void 
         <>
           <Field label={say('quotaFor')}>
             <select
-              value={type}
-              onChange={(event) => {
-                const chosen = event.target.value;
-                setType(chosen === 'ip' || chosen === 'client-id' ? chosen : 'user');
-              }}
+              value={kind}
+              onChange={(event) => setKind(KIND_NAMES.find((each) => each === event.target.value) ?? 'user')}
             >
-              <option>user</option>
-              <option>client-id</option>
-              <option>ip</option>
+              {KIND_NAMES.map((each) => (
+                <option key={each}>{each}</option>
+              ))}
             </select>
           </Field>
-          <Field label={say('name')}>
-            <input
-              value={name}
-              placeholder={say('everyOther', { type })}
-              onChange={(event) => setName(event.target.value)}
-              spellCheck={false}
-            />
-          </Field>
+          {types.map((type) => (
+            <Field key={type} label={types.length === 1 ? say('name') : `${say('name')}: ${type}`}>
+              <input
+                value={called[type] ?? ''}
+                placeholder={say('everyOther', { type })}
+                onChange={(event) => setCalled({ ...called, [type]: event.target.value })}
+                spellCheck={false}
+              />
+            </Field>
+          ))}
         </>
       )}
       {names.map((each) => (
