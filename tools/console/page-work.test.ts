@@ -211,6 +211,36 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await page.getByRole('dialog', { name: 'background.threads' }).waitFor();
   });
 
+  it('says at the field what the cluster would not take, before a topic is made', { timeout: 120_000 }, async () => {
+    const page = await open('/local/topics');
+    await button(page, 'New topic').click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('textbox', { name: 'Name' }).fill('checked');
+    const replicas = dialog.getByRole('textbox', { name: 'Replicas' });
+    await replicas.fill('9');
+    faults.provoke(/400 .*\/api\/clusters\/local\/topics$/);
+    await page.keyboard.press('Tab');
+    await expect.poll(() => replicas.getAttribute('aria-invalid'), PATIENCE).toBe('true');
+    const said = async (id: string | null) => page.locator(`[id="${id}"]`).textContent();
+    expect(await said(await replicas.getAttribute('aria-describedby'))).toMatch(/replication factor/i);
+    await faultless(page, 'a topic that would not be made');
+    await replicas.fill('1');
+    expect(await replicas.getAttribute('aria-invalid')).toBeNull();
+    await dialog.getByRole('button', { name: 'Add a config' }).click();
+    await dialog.getByRole('combobox', { name: 'Name of a config' }).fill('retention.ms');
+    const value = dialog.getByRole('textbox', { name: 'Value' });
+    await value.fill('never');
+    await page.keyboard.press('Tab');
+    await expect.poll(() => value.getAttribute('aria-invalid'), PATIENCE).toBe('true');
+    expect(await said(await value.getAttribute('aria-describedby'))).toContain('never');
+    expect(await admin.listTopics()).not.toContain('checked');
+    await value.fill('86400000');
+    await button(page, 'Create').click();
+    await dialog.waitFor({ state: 'detached' });
+    await expect.poll(() => admin.listTopics()).toContain('checked');
+    await admin.deleteTopics(['checked']);
+  });
+
   it('makes a quota for a user and a client together', async () => {
     const page = await open('/local/access?part=quotas');
     await button(page, 'New quota').click();

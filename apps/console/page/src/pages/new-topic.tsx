@@ -2,8 +2,10 @@ import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import type { NewTopicConfig } from '../../../src/api/contract.ts';
 import { call } from '../lib/api.ts';
 import { meaningOf } from '../lib/format.ts';
+import { fieldOfRefusal, type NewTopicField } from '../lib/new-topic-faults.ts';
 import { useApi } from '../lib/queries.ts';
-import { useWords } from '../lib/settings.ts';
+import { useFailure, useWords } from '../lib/settings.ts';
+import { visible } from '../lib/visible.ts';
 import { ChangeForm, Field } from '../ui/parts.tsx';
 
 interface Row {
@@ -12,21 +14,30 @@ interface Row {
   readonly value: string;
 }
 
-/** Makes a topic; what it may be told is completed and explained while one types. */
+/** A moment for whoever goes from field to field, or on to make it. */
+const CHECK_AFTER_MS = 300;
+
+/** What is made. */
+interface Draft {
+  readonly topic: string;
+  readonly partitions: string;
+  readonly replication: string;
+  readonly rows: readonly Row[];
+}
+
+const EMPTY: Draft = { topic: '', partitions: '', replication: '', rows: [] };
+
+/** Makes a topic; what it may be told is completed and explained while one types, and the cluster is asked whether it would take it. */
 export default function NewTopic({ cluster, onClose }: { cluster: string; onClose: () => void }): ReactNode {
   const say = useWords();
-  const [topic, setTopic] = useState('');
-  const [partitions, setPartitions] = useState('');
-  const [replication, setReplication] = useState('');
-  const [rows, setRows] = useState<readonly Row[]>([]);
-  const create = (): Promise<unknown> =>
-    call('POST /api/clusters/:cluster/topics', {
-      cluster,
-      topic,
-      partitions: partitions === '' ? undefined : Number(partitions),
-      replication: replication === '' ? undefined : Number(replication),
-      configs: Object.fromEntries(rows.filter(({ name }) => name !== '').map(({ name, value }) => [name, value])),
-    });
+  const [draft, setDraft] = useState(EMPTY);
+  const { topic, partitions, replication, rows } = draft;
+  const checking = useChecking(cluster, draft);
+  const change = (part: Partial<Draft>): void => setDraft({ ...draft, ...part });
+  const create = (): Promise<unknown> => {
+    checking.stop();
+    return call('POST /api/clusters/:cluster/topics', inputOf(cluster, draft));
+  };
   const digits = { inputMode: 'numeric', pattern: '[0-9]*', placeholder: say('byDefault') } as const;
   return (
     <ChangeForm
@@ -36,26 +47,152 @@ export default function NewTopic({ cluster, onClose }: { cluster: string; onClos
       change={create}
       isDisabled={topic === ''}
     >
-      <Field label={say('name')}>
-        <input
-          value={topic}
-          onChange={(event) => setTopic(event.target.value)}
-          maxLength={249}
-          pattern="[a-zA-Z0-9._\-]+"
-          spellCheck={false}
-          required
-        />
-      </Field>
+      <CheckedField label={say('name')} error={checking.faultOf('topic')}>
+        {(described) => (
+          <input
+            {...described}
+            value={topic}
+            onChange={(event) => change({ topic: event.target.value })}
+            onBlur={checking.begin}
+            maxLength={249}
+            pattern="[a-zA-Z0-9._\-]+"
+            spellCheck={false}
+            required
+          />
+        )}
+      </CheckedField>
       <div className="pair">
-        <Field label={say('partitions')}>
-          <input {...digits} value={partitions} onChange={(event) => setPartitions(event.target.value)} />
-        </Field>
-        <Field label={say('replication')}>
-          <input {...digits} value={replication} onChange={(event) => setReplication(event.target.value)} />
-        </Field>
+        <CheckedField label={say('partitions')} error={checking.faultOf('partitions')}>
+          {(described) => (
+            <input
+              {...{ ...digits, ...described }}
+              value={partitions}
+              onChange={(event) => change({ partitions: event.target.value })}
+              onBlur={checking.begin}
+            />
+          )}
+        </CheckedField>
+        <CheckedField label={say('replication')} error={checking.faultOf('replication')}>
+          {(described) => (
+            <input
+              {...{ ...digits, ...described }}
+              value={replication}
+              onChange={(event) => change({ replication: event.target.value })}
+              onBlur={checking.begin}
+            />
+          )}
+        </CheckedField>
       </div>
-      <Configs cluster={cluster} rows={rows} onChange={setRows} />
+      <Configs cluster={cluster} rows={rows} onChange={(all) => change({ rows: all })} checking={checking} />
+      {checking.other !== undefined && <Refused error={checking.other} />}
     </ChangeForm>
+  );
+}
+
+function inputOf(cluster: string, { topic, partitions, replication, rows }: Draft) {
+  return {
+    ...{ cluster, topic },
+    partitions: partitions === '' ? undefined : Number(partitions),
+    replication: replication === '' ? undefined : Number(replication),
+    configs: Object.fromEntries(rows.filter(({ name }) => name !== '').map(({ name, value }) => [name, value])),
+  };
+}
+
+/** Whether the cluster would take it. */
+interface Checking {
+  /** Asks in a moment, unless somebody leaves the form, or makes the topic. */
+  begin(): void;
+  stop(): void;
+  faultOf(field: NewTopicField): Error | undefined;
+  /** What is about no field of the form. */
+  readonly other: Error | undefined;
+}
+
+function useChecking(cluster: string, draft: Draft): Checking {
+  const [refused, setRefused] = useState<{ readonly error: Error; readonly of: Draft }>();
+  const pending = useRef<AbortController>(undefined);
+  const latest = useRef(draft);
+  latest.current = draft;
+  const stop = (): void => pending.current?.abort();
+  useEffect(() => () => pending.current?.abort(), []);
+  const check = async ({ signal }: AbortController): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, CHECK_AFTER_MS));
+    const asked = latest.current;
+    // Without a name there is nothing that a cluster could say anything of.
+    if (signal.aborted || asked.topic === '') return;
+    const input = { ...inputOf(cluster, asked), validateOnly: true };
+    const error = await call('POST /api/clusters/:cluster/topics', input, signal).then(
+      () => undefined,
+      (failure: unknown) => (failure instanceof Error ? failure : new Error(String(failure))),
+    );
+    if (!signal.aborted) setRefused(error === undefined ? undefined : { error, of: asked });
+  };
+  const field =
+    refused === undefined
+      ? undefined
+      : fieldOfRefusal(
+          refused.error,
+          refused.of.rows.map(({ name }) => name),
+        );
+  return {
+    stop,
+    begin() {
+      stop();
+      pending.current = new AbortController();
+      void check(pending.current);
+    },
+    // What was said of a value is not said of another one, while nobody has asked for that.
+    faultOf: (of) =>
+      of === field && refused !== undefined && isSame(of, refused.of, draft) ? refused.error : undefined,
+    other: field === undefined && refused?.of === draft ? refused.error : undefined,
+  };
+}
+
+function isSame(field: NewTopicField, a: Draft, b: Draft): boolean {
+  const valueIn = ({ rows, ...own }: Draft): string | undefined =>
+    field === 'topic' || field === 'partitions' || field === 'replication'
+      ? own[field]
+      : rows.find(({ name }) => `config ${name}` === field)?.value;
+  return valueIn(a) === valueIn(b);
+}
+
+/** What ties a field to what is said of it. */
+interface Described {
+  readonly 'aria-invalid': boolean | undefined;
+  readonly 'aria-describedby': string | undefined;
+}
+
+function CheckedField(props: {
+  label: string;
+  error: Error | undefined;
+  children: (described: Described) => ReactNode;
+}): ReactNode {
+  const id = useId();
+  const { label, error, children } = props;
+  const isWrong = error !== undefined;
+  return (
+    <div>
+      <Field label={label}>
+        {children({ 'aria-invalid': isWrong || undefined, 'aria-describedby': isWrong ? id : undefined })}
+      </Field>
+      {error !== undefined && <Refused id={id} error={error} />}
+    </div>
+  );
+}
+
+/** Why the cluster would not take it: in its own words, which say of which value. */
+function Refused({ id, error }: { id?: string; error: Error }): ReactNode {
+  const { text, original } = useFailure(error);
+  return (
+    <p className="refused" id={id} role="status">
+      {visible(text)}
+      {original !== undefined && (
+        <span lang="en" className="faint">
+          {' '}
+          {visible(original)}
+        </span>
+      )}
+    </p>
   );
 }
 
@@ -63,9 +200,10 @@ function Configs(props: {
   cluster: string;
   rows: readonly Row[];
   onChange: (rows: readonly Row[]) => void;
+  checking: Checking;
 }): ReactNode {
   const say = useWords();
-  const { cluster, rows, onChange } = props;
+  const { cluster, rows, onChange, checking } = props;
   const listId = useId();
   const { data = [] } = useApi('GET /api/clusters/:cluster/new-topic-configs', { cluster }, false);
   const taken = new Set(rows.map(({ name }) => name));
@@ -85,6 +223,8 @@ function Configs(props: {
           help={data.find(({ name }) => name === row.name)}
           isUnknown={row.name !== '' && data.length > 0 && !data.some(({ name }) => name.startsWith(row.name))}
           onEdit={(change) => edit(row.id, change)}
+          onLeave={checking.begin}
+          error={row.name === '' ? undefined : checking.faultOf(`config ${row.name}`)}
           onRemove={() => onChange(rows.filter(({ id }) => id !== row.id))}
         />
       ))}
@@ -105,11 +245,18 @@ function ConfigFields(props: {
   help: NewTopicConfig | undefined;
   isUnknown: boolean;
   onEdit: (change: Partial<Row>) => void;
+  onLeave: () => void;
   onRemove: () => void;
+  error: Error | undefined;
 }): ReactNode {
   const say = useWords();
-  const { row, listId, help, isUnknown, onEdit, onRemove } = props;
+  const { row, listId, help, isUnknown, onEdit, onLeave, onRemove, error } = props;
   const helpId = useId();
+  const faultId = useId();
+  const described = {
+    'aria-invalid': error !== undefined || undefined,
+    'aria-describedby': error === undefined ? undefined : faultId,
+  };
   const first = useRef<HTMLInputElement>(null);
   // Who has asked for it wants to type its name.
   useEffect(() => first.current?.focus(), []);
@@ -133,12 +280,14 @@ function ConfigFields(props: {
           autoComplete="off"
           spellCheck={false}
           onChange={(event) => name(event.target.value)}
+          onBlur={onLeave}
         />
-        <ConfigValue help={help} value={row.value} onChange={(value) => onEdit({ value })} />
+        <ConfigValue {...{ help, described, onLeave }} value={row.value} onChange={(value) => onEdit({ value })} />
         <button type="button" className="quiet" aria-label={say('takeAway', { name: row.name })} onClick={onRemove}>
           ✕
         </button>
       </div>
+      {error !== undefined && <Refused id={faultId} error={error} />}
       <p className="note" id={helpId}>
         {isUnknown && <strong>{say('unknownConfig')} </strong>}
         {meaning !== undefined && <strong>{meaning}. </strong>}
@@ -156,15 +305,19 @@ function ConfigFields(props: {
 
 function ConfigValue(props: {
   help: NewTopicConfig | undefined;
+  described: Described;
   value: string;
   onChange: (value: string) => void;
+  onLeave: () => void;
 }): ReactNode {
   const say = useWords();
-  const { help, value, onChange } = props;
+  const { help, described, value, onChange, onLeave } = props;
   if (help?.type !== 'boolean') {
     return (
       <input
+        {...described}
         aria-label={say('value')}
+        onBlur={onLeave}
         placeholder={help?.byDefault ?? say('value')}
         value={value}
         onChange={(event) => onChange(event.target.value)}
@@ -174,7 +327,13 @@ function ConfigValue(props: {
     );
   }
   return (
-    <select aria-label={say('value')} value={value} onChange={(event) => onChange(event.target.value)}>
+    <select
+      {...described}
+      aria-label={say('value')}
+      value={value}
+      onChange={(event) => onChange(event.target.value)}
+      onBlur={onLeave}
+    >
       <option value="" />
       <option>true</option>
       <option>false</option>
