@@ -133,7 +133,7 @@ class Scene {
       logger: silentLogger,
       lagMsMax: 10_000,
       isAlive: () => true,
-      isrChanges: { propose: () => new Promise<never>(() => {}) },
+      isrChanges: { propose: () => new Promise<never>(() => {}), withdraw: () => {} },
       onBehind: () => {},
       onShort: () => {},
       onIsrCommitted: () => {},
