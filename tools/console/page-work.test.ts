@@ -188,7 +188,9 @@ describe.skipIf(!has('chromium', import.meta.url))('work in a browser', () => {
     await expect.poll(() => first.textContent()).toBe('dead');
   });
 
-  it('has what is looked for among configs, and the one that is open, in the address', { timeout: 120_000 }, async () => {
+  it('has what is looked for among configs, and the one that is open, in the address', {
+    timeout: 120_000,
+  }, async () => {
     const page = await open('/local/topics/orders?tab=configs');
     await page.getByRole('searchbox').fill('retention');
     await page.getByRole('checkbox', { name: 'Only what was set' }).check();

@@ -38,7 +38,9 @@ it('tells what a new topic may be told, where there is none yet as where there a
   }
 });
 
-it('changes a dynamic config of a broker, where it is still as it was seen, and no other', { timeout: 60_000 }, async () => {
+it('changes a dynamic config of a broker, where it is still as it was seen, and no other', {
+  timeout: 60_000,
+}, async () => {
   const broker = await startBroker({});
   const at = { bootstrapServers: broker.bootstrapServers };
   const noted: object[] = [];
