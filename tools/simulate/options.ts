@@ -37,7 +37,7 @@ pnpm simulate interrupted   a controller that is struck at each of its writes, w
   --seconds N     as many as fit into the time
   --length X      worlds that last X times as long as usual (1)
   --brokers N     clusters of so many brokers (1)
-  --transactions  everything is written in transactions, by several producers of which some have the same id
+  --transactions  what is written, or much of it, is written in transactions, by several producers of which some have the same id
   --unclean       in clusters, some topics let replicas lead that are not in sync (unclean.leader.election.enable)
   --racks         in clusters, brokers and readers have racks, and readers fetch from followers in theirs (KIP-392)
   --faults a,b    only these kinds: ${faultKinds.join(', ')}; or everything, which is all of them,

@@ -72,10 +72,12 @@ export interface SeedPlan {
   readonly topics: readonly TopicPlan[];
   readonly producers: readonly ProducerTraits[];
   readonly readers: readonly ReaderTraits[];
-  /** Who writes in transactions; then nobody writes otherwise. */
+  /** Who writes in transactions; then hardly anybody writes otherwise. */
   readonly transactional: readonly TransactionalTraits[];
   /** Who copies what they write, with a group's offsets in the same transactions. */
   readonly copiers: readonly CopierTraits[];
+  /** Where the reader of what is committed is; undefined where there are no racks. */
+  readonly committedRack: string | undefined;
   readonly faults: readonly PlannedEvent[];
   /** A broker that goes down when nothing else goes wrong any more, and stays away until the others get on without it. */
   readonly absent: AbsentBroker | undefined;
@@ -99,6 +101,8 @@ export interface PlanOptions {
   readonly length?: number;
   /** Whether what is written is written in transactions. Default false. */
   readonly transactions?: boolean;
+  /** Whether nothing is written beside transactions, and nothing deleted, in any of those worlds. Default false. */
+  readonly onlyTransactions?: boolean;
   /** Whether some topics of clusters let replicas lead that are not in sync. Default false. */
   readonly unclean?: boolean;
   /** Whether brokers and readers of clusters have racks, and readers fetch from followers in theirs. Default false. */
@@ -193,16 +197,37 @@ function compactedConfigs(dice: Dice, brokers: number): Record<string, string> {
   };
 }
 
-/** A world in which everything is written in transactions, and nothing but a broker in disorder takes what is committed away. */
-function withTransactions(plan: SeedPlan): SeedPlan {
+/** Of all worlds with transactions that are not compacted, in how many others write to the same partitions and read them, without any. */
+const MIXED_PERCENT = 35;
+const PLAIN_PRODUCERS_MAX = 2;
+/**
+ * And in how many besides records go from the beginning: deleted on demand, by age, and for want of room. Not in the same worlds: a replica that began
+ * behind what was deleted knows nothing of who wrote it, and takes it again from an idempotent producer, so that two copies of it are right.
+ */
+const SHORTENED_PERCENT = 25;
+
+/** Those that write and read without transactions: what they write comes once, as far as the copies of it are judged by that. */
+function withoutTransactions({ producers, readers }: SeedPlan): Pick<SeedPlan, 'producers' | 'readers'> {
+  return {
+    producers: producers
+      .slice(0, PLAIN_PRODUCERS_MAX)
+      .map((producer) => (producer.kind === 'retrying' ? { ...producer, kind: 'idempotent' } : producer)),
+    readers: readers.map((reader) => ({ ...reader, fetch: { ...reader.fetch, readCommitted: false } })),
+  };
+}
+
+/** A world in which everything is written in transactions, or much, and what is committed goes only where the plan has it go. */
+function withTransactions(plan: SeedPlan, mayMix: boolean): SeedPlan {
   const dice = new Dice(plan.seed).for('transactions');
   const replicas = String(Math.min(plan.brokers, REPLICAS_MAX));
   const hasLate = dice.for('network').chance(LATE_WORLDS_PERCENT);
   const copiers = planCopiers(dice.for('copiers'));
   const copies = copiers.length === 0 ? [] : [copyTopic(dice.for('copies'), Number(replicas))];
-  const topics = [...plan.topics.map(forTransactions), ...copies];
   const cleanup = dice.for('cleanup');
   const isCompacted = cleanup.chance(COMPACTED_PERCENT);
+  const isMixed = mayMix && !isCompacted && dice.for('mixed').chance(MIXED_PERCENT);
+  const isShortened = mayMix && !isCompacted && !isMixed && dice.for('shortened').chance(SHORTENED_PERCENT);
+  const topics = [...plan.topics.map((topic) => forTransactions(topic, isShortened)), ...copies];
   return {
     ...plan,
     settings: {
@@ -220,8 +245,7 @@ function withTransactions(plan: SeedPlan): SeedPlan {
           isCompacted: true,
         }))
       : topics,
-    producers: [],
-    readers: [],
+    ...(isMixed ? withoutTransactions(plan) : { producers: [], readers: [] }),
     // Whoever lies to a cluster does it where there is more to take away than transactions.
     hasVandals: plan.brokers === 1 && plan.hasVandals,
     transactional: Array.from({ length: dice.between(1, 4) }, (_, index) => ({
@@ -236,34 +260,39 @@ function withTransactions(plan: SeedPlan): SeedPlan {
       isNew: dice.for(`protocol ${index}`).chance(NEW_PERCENT),
     })),
     copiers,
-    // Neither do those flip bits or delete records who would have to be told from a broker in disorder.
-    faults: plan.faults.filter(({ fault: { kind } }) => !UNWANTED_IN_TRANSACTIONS.has(kind)),
+    // Neither do those flip bits who would have to be told from a broker in disorder.
+    faults: plan.faults.filter(
+      ({ fault: { kind } }) => !UNWANTED_IN_TRANSACTIONS.has(kind) && (isShortened || kind !== 'delete-records'),
+    ),
   };
 }
 
-/** Nothing takes records away by their age, or by how many they are. */
-function forTransactions({ name, partitions, replicationFactor, configs }: TopicPlan): TopicPlan {
+/** @param isShortened Whether records may be taken away by their age, or by how many they are. */
+function forTransactions(topic: TopicPlan, isShortened: boolean): TopicPlan {
+  const { name, partitions, replicationFactor, configs, retentionBytes, retentionMs } = topic;
+  const retention = Object.entries(configs).filter(([key]) => key.startsWith('retention.'));
   return {
     name,
     partitions,
     replicationFactor,
     configs: {
+      ...(isShortened ? Object.fromEntries(retention) : {}),
       'segment.bytes': configs['segment.bytes'] ?? '6000',
       'index.interval.bytes': configs['index.interval.bytes'] ?? '400',
       'file.delete.delay.ms': '20',
     },
-    retentionBytes: undefined,
-    retentionMs: undefined,
+    retentionBytes: isShortened ? retentionBytes : undefined,
+    retentionMs: isShortened ? retentionMs : undefined,
     isCompacted: false,
   };
 }
 
-const UNWANTED_IN_TRANSACTIONS: ReadonlySet<FaultKind> = new Set(['bit-flip', 'metadata-flip', 'delete-records']);
+const UNWANTED_IN_TRANSACTIONS: ReadonlySet<FaultKind> = new Set(['bit-flip', 'metadata-flip']);
 
 /** Draws a world from a seed. Each seed has some of the features and faults and not others, so that rare meetings happen. */
 export function planSeed(seed: number, options: PlanOptions = {}): SeedPlan {
   const drawn = drawPlan(seed, options);
-  const written = options.transactions === true ? withTransactions(drawn) : drawn;
+  const written = options.transactions === true ? withTransactions(drawn, options.onlyTransactions !== true) : drawn;
   const plan = options.racks === true && written.brokers > 1 ? withRacks(written) : written;
   return options.unclean === true && options.transactions !== true ? withUncleanElections(plan) : plan;
 }
@@ -286,6 +315,8 @@ function withRacks(plan: SeedPlan): SeedPlan {
     ...plan,
     settings: { ...plan.settings, [SELECTOR]: 'org.apache.kafka.common.replica.RackAwareReplicaSelector' },
     readers: plan.readers.map((reader) => ({ ...reader, fetch: { ...reader.fetch, rackId: dice.pick(RACKS) } })),
+    copiers: plan.copiers.map((copier) => ({ ...copier, rackId: dice.for(copier.name).pick(RACKS) })),
+    committedRack: dice.for('committed').pick(RACKS),
   };
 }
 
@@ -330,6 +361,7 @@ function drawPlan(seed: number, options: PlanOptions): SeedPlan {
     readers: planReaders(dice.for('readers')),
     transactional: [],
     copiers: [],
+    committedRack: undefined,
     faults: events,
     absent: planAbsent(dice.for('absent'), faults),
     isTended: options.isTended ?? (brokers > 1 && dice.for('garden').chance(TENDED_PERCENT)),

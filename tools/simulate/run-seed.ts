@@ -170,7 +170,8 @@ function vandals(world: World): SimulatedClient[] {
 
 function makeProducer(traits: ProducerTraits, world: World): SimulatedClient {
   const tools = world.toolsFor(traits.name);
-  const plan = { ...traits, partitions: world.partitions };
+  // Copies are of those that copy alone.
+  const plan = { ...traits, partitions: copyPartitions(world).sources };
   if (traits.kind === 'idempotent') {
     return new IdempotentProducer({ ...plan, deliveryTimeoutMs: DELIVERY_TIMEOUT_MS }, tools);
   }
@@ -195,7 +196,8 @@ function transactionalClients(world: World, ledger: TransactionLedger): Simulate
   const copiers = plan.copiers.map(
     (traits) => new Copier(traits, { sources, sinks }, ledger, world.toolsFor(traits.name)),
   );
-  return [...producers, ...copiers, new CommittedReader('committed', partitions, ledger, world.toolsFor('committed'))];
+  const tools = world.toolsFor('committed');
+  return [...producers, ...copiers, new CommittedReader('committed', partitions, ledger, tools, plan.committedRack)];
 }
 
 /** Where the copiers read, and where they write. */

@@ -76,6 +76,8 @@ export type Anomaly =
   | 'zombie-commit'
   /** Two producers had one epoch. */
   | 'shared-epoch'
+  /** The end of a transaction, which is to raise its producer's epoch, gave one that is no higher. */
+  | 'kept-epoch'
   /** The offset of a group says that records were dealt with, and what was written for them in the same transaction is not there. */
   | 'offset-without-records'
   /** What was written for records is there, or there again, and the group's offset of the same transaction is not. */

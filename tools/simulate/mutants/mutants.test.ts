@@ -48,6 +48,10 @@ describe('a broker that is broken on purpose', () => {
     MUTANT_MS_MAX,
   );
 
+  it('has a name of its own, by which it is run', () => {
+    expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length);
+  });
+
   it('comes in twenty kinds and more of replication and control, and of transactions', () => {
     const [transactions = [], others = []] = [true, false].map((has) =>
       ruled.filter(({ hasTransactions = false }) => hasTransactions === has),

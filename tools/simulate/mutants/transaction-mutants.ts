@@ -1,11 +1,13 @@
 import {
   AddPartitionsToTxn,
+  decodeRequestHeader,
   EndTxn,
   ErrorCode,
   Fetch,
   InitProducerId,
   OffsetCommit,
   OffsetFetch,
+  Produce,
   TxnOffsetCommit,
   type TxnOffsetCommitRequest,
   type TxnOffsetCommitResponseInput,
@@ -18,6 +20,9 @@ import { meddlingWith } from './request-mutants.ts';
 const BAD_PERCENT = 20;
 /** EndTxn that raises the epoch. */
 const RAISING_END = 5;
+/** Produce that adds its partitions, which is laid out as the version before it. */
+const ADDING_PRODUCE = 12;
+const API_VERSION_AT = 2;
 
 const acknowledgesEnds: Build = {
   name: 'acknowledges-ends',
@@ -263,6 +268,35 @@ const sharesEpochs: Build = {
   },
 };
 
+const givesEpochsBack: Build = {
+  name: 'gives-epochs-back',
+  what: 'ends that are to raise the epoch give the same one back',
+  rule: 'kept-epoch',
+  handler: meddlingWith(EndTxn, async ({ request, ask, version }) => {
+    const answer = await ask();
+    if (version < RAISING_END || answer?.errorCode !== ErrorCode.NONE) return answer;
+    return { ...answer, producerId: request.producerId, producerEpoch: request.producerEpoch };
+  }),
+};
+
+const addsNothing: Build = {
+  name: 'adds-nothing',
+  what: 'a leader takes what is written in the new protocol without adding its partition to the transaction',
+  rule: 'stuck-transaction',
+  settings: { 'transaction.partition.verification.enable': 'false' },
+  handler: (inner) => ({
+    handle(frame, connection, admission) {
+      const { apiKey, apiVersion } = decodeRequestHeader(frame);
+      if (apiKey !== Produce.key || apiVersion < ADDING_PRODUCE) return inner.handle(frame, connection, admission);
+      // As of a client that has added it itself, which nobody verifies.
+      const old = Buffer.from(frame);
+      old.writeInt16BE(ADDING_PRODUCE - 1, API_VERSION_AT);
+      return inner.handle(old, connection, admission);
+    },
+    connectionClosed: (connection) => inner.connectionClosed?.(connection),
+  }),
+};
+
 /** The answer that all offsets were taken. */
 function allTaken({ topics }: TxnOffsetCommitRequest): TxnOffsetCommitResponseInput {
   return {
@@ -333,4 +367,6 @@ export const transactionMutants: readonly Build[] = [
   commitsOffsetsAtOnce,
   tellsUnstable,
   asksNoGeneration,
+  givesEpochsBack,
+  addsNothing,
 ].map((build): Build => ({ ...build, hasTransactions: true }));

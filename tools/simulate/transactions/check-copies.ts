@@ -4,7 +4,8 @@ import { copied } from './copier.ts';
 import type { TransactionLedger } from './transaction-ledger.ts';
 
 /** Offsets and copies of one transaction: of what a group has read there is one copy, and of nothing else. */
-export function checkCopies({ final, copies }: TransactionLedger): Violation[] {
+export function checkCopies(ledger: TransactionLedger): Violation[] {
+  const { final, copies } = ledger;
   if (copies === undefined) return [];
   const found = new Map<string, PartitionName[]>();
   for (const sink of copies.sinks) {
@@ -30,6 +31,25 @@ export function checkCopies({ final, copies }: TransactionLedger): Violation[] {
       }
     }
   }
-  for (const [value, [sink]] of found) add('aborted-read', sink!, `${value} is copied and was never committed`);
+  const deleted = deletedSources(ledger, copies.committed.keys());
+  for (const [value, sinks] of found) {
+    if (!deleted.has(value)) add('aborted-read', sinks[0]!, `${value} is copied and was never committed`);
+    else if (sinks.length > 1) add('records-without-offset', sinks[1]!, `${value} is copied ${sinks.length} times`);
+  }
   return violations;
+}
+
+/** What may have been committed and copied, and is deleted since. */
+function deletedSources(ledger: TransactionLedger, sources: Iterable<PartitionName>): Set<string> {
+  const names = [...sources];
+  const deleted = new Set<string>();
+  for (const transaction of ledger.transactions) {
+    if (transaction.outcome === 'aborted' || transaction.outcome === 'open') continue;
+    for (const name of names) {
+      for (const value of transaction.values.get(name) ?? []) {
+        if (ledger.isDeleted(transaction, name, value)) deleted.add(value);
+      }
+    }
+  }
+  return deleted;
 }

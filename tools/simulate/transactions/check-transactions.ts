@@ -10,6 +10,7 @@ export function checkTransactions(ledger: TransactionLedger): Violation[] {
     ...readsThatCount(ledger),
     ...fences(ledger),
     ...shared(ledger),
+    ...kept(ledger),
     ...stuck(ledger),
     ...checkCopies(ledger),
   ];
@@ -20,7 +21,8 @@ function violation(anomaly: Anomaly, partition: PartitionName | null, message: s
 }
 
 /** A transaction is there as a whole or not at all, once, and as its producer was told. */
-function visibility({ transactions, final }: TransactionLedger): Violation[] {
+function visibility(ledger: TransactionLedger): Violation[] {
+  const { transactions, final } = ledger;
   const violations: Violation[] = [];
   const visible = new Map<PartitionName, Map<string, number>>();
   for (const [partition, { records }] of final) {
@@ -31,13 +33,14 @@ function visibility({ transactions, final }: TransactionLedger): Violation[] {
     }
     visible.set(partition, counts);
   }
-  for (const transaction of transactions) violations.push(...judge(transaction, visible));
+  for (const transaction of transactions) violations.push(...judge(transaction, visible, ledger));
   return violations;
 }
 
 function judge(
   transaction: Transaction,
   visible: ReadonlyMap<PartitionName, ReadonlyMap<string, number>>,
+  ledger: TransactionLedger,
 ): Violation[] {
   const missing: [PartitionName, string][] = [];
   const there: [PartitionName, string][] = [];
@@ -45,7 +48,10 @@ function judge(
     const counts = visible.get(partition);
     // Nobody could read it in the end, which is told of elsewhere.
     if (counts === undefined) return [];
-    for (const value of values) (counts.has(value) ? there : missing).push([partition, value]);
+    for (const value of values) {
+      if (counts.has(value)) there.push([partition, value]);
+      else if (!ledger.isDeleted(transaction, partition, value)) missing.push([partition, value]);
+    }
   }
   const { client, outcome } = transaction;
   const isRefused = outcome === 'aborted' || outcome === 'open';
@@ -94,7 +100,7 @@ function readsThatCount({ seen, final, transactions }: TransactionLedger): Viola
     for (const [offset, value] of records as readonly SeenRecord[]) {
       if (never.has(value)) {
         violations.push(violation('aborted-read', partition, `${value} was read as committed at ${offset}`));
-      } else if (inTheEnd !== undefined && inTheEnd.get(offset) !== value) {
+      } else if (inTheEnd !== undefined && offset >= there!.logStart && inTheEnd.get(offset) !== value) {
         violations.push(violation('unseen', partition, `${value} was read as committed at ${offset} and is not there`));
       }
     }
@@ -132,6 +138,19 @@ function shared({ identities }: TransactionLedger): Violation[] {
     violations.push(violation('shared-epoch', null, message));
   }
   return violations;
+}
+
+/** What comes with an end as the next epoch is above the one that ended (KIP-890); or of another producer id, which takes over. */
+function kept({ identities }: TransactionLedger): Violation[] {
+  const present = new Map<string, { readonly producerId: number; readonly epoch: number }>();
+  return identities.flatMap((next) => {
+    const { client, transactionalId, producerId, epoch, isReplacing } = next;
+    const before = present.get(client);
+    present.set(client, next);
+    if (isReplacing || before === undefined || before.producerId !== producerId || epoch > before.epoch) return [];
+    const message = `${client} ended a transaction of ${transactionalId} in epoch ${before.epoch}, and got epoch ${epoch} for the next`;
+    return [violation('kept-epoch', null, message)];
+  });
 }
 
 /** With all faults over, every transaction has ended, and nobody waits for it. */

@@ -11,6 +11,7 @@ import {
 } from '@millrace/records';
 import type { ClientTools, SimulatedClient } from '../clients/client.ts';
 import { type FetchedPartition, type FetchPlan, fetchFrom } from '../clients/fetching.ts';
+import { EARLIEST, listOffsets } from '../clients/offsets.ts';
 import { NoAnswer } from '../clients/requester.ts';
 import { Router } from '../clients/router.ts';
 import type { PartitionRef } from '../clients/topics.ts';
@@ -29,6 +30,12 @@ const FETCH: FetchPlan = {
 };
 
 const PAUSE_MS_MAX = 60;
+const LIST_VERSION = 7;
+
+/** Where a partition begins; undefined where its leader does not say. @throws NoAnswer */
+export async function startOf(router: Router, partition: PartitionRef, timeoutMs: number): Promise<number | undefined> {
+  return (await listOffsets(router, LIST_VERSION, [partition], EARLIEST, timeoutMs)).get(partition);
+}
 
 /** What of an answer is committed, and where to go on. */
 export interface CommittedRecords {
@@ -69,10 +76,21 @@ export class CommittedReader implements SimulatedClient {
   readonly #ledger: TransactionLedger;
   readonly #router: Router;
   readonly #offsets = new Map<PartitionRef, number>();
+  readonly #plan: FetchPlan;
+  /** Where partitions were found to begin that records are gone from. */
+  readonly #starts = new Map<PartitionRef, number>();
   #isStopped = false;
 
-  constructor(name: string, partitions: readonly PartitionRef[], ledger: TransactionLedger, tools: ClientTools) {
+  /** @param rackId where it is, to read from a follower there */
+  constructor(
+    name: string,
+    partitions: readonly PartitionRef[],
+    ledger: TransactionLedger,
+    tools: ClientTools,
+    rackId?: string,
+  ) {
     this.name = name;
+    this.#plan = rackId === undefined ? FETCH : { ...FETCH, rackId };
     this.#partitions = partitions;
     this.#ledger = ledger;
     this.#tools = tools;
@@ -87,6 +105,7 @@ export class CommittedReader implements SimulatedClient {
       const fetched = await this.#fetch(partition);
       if (fetched === undefined) continue;
       const { records, next } = committedOf(fetched);
+      if (fetched.isFollowers && records.length > 0) this.#tools.history.followerReads += 1;
       this.#offsets.set(partition, next);
       this.#ledger.saw(partition.name, records);
     }
@@ -107,7 +126,7 @@ export class CommittedReader implements SimulatedClient {
       for (const record of committed.records) records.push(record);
       if (committed.next > fetched.position.offset) continue;
       const lag = fetched.highWatermark - fetched.lastStableOffset;
-      this.#ledger.final.set(partition.name, { records, lag });
+      this.#ledger.final.set(partition.name, { records, lag, logStart: this.#starts.get(partition) ?? 0 });
       return undefined;
     }
   }
@@ -115,8 +134,16 @@ export class CommittedReader implements SimulatedClient {
   async #fetch(partition: PartitionRef): Promise<FetchedPartition | undefined> {
     const position = { partition, offset: this.#offsets.get(partition) ?? 0 };
     try {
-      const [fetched] = await fetchFrom(this.#router, [position], FETCH);
-      return fetched?.errorCode === ErrorCode.NONE ? fetched : undefined;
+      const [fetched] = await fetchFrom(this.#router, [position], this.#plan);
+      if (fetched?.errorCode !== ErrorCode.OFFSET_OUT_OF_RANGE) {
+        return fetched?.errorCode === ErrorCode.NONE ? fetched : undefined;
+      }
+      const start = await startOf(this.#router, partition, FETCH.timeoutMs);
+      if (start === undefined || start <= position.offset) return undefined;
+      // What lay before that is deleted.
+      this.#starts.set(partition, start);
+      this.#offsets.set(partition, start);
+      return await this.#fetch(partition);
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
       this.#router.forget();

@@ -5,7 +5,7 @@ import { GroupProtocol, type Membership } from '../clients/group-protocol.ts';
 import { NoAnswer } from '../clients/requester.ts';
 import { Router } from '../clients/router.ts';
 import type { PartitionRef } from '../clients/topics.ts';
-import { committedOf } from './committed-reader.ts';
+import { committedOf, startOf } from './committed-reader.ts';
 import { type SessionTraits, TransactionSession } from './session.ts';
 import type { TransactionLedger } from './transaction-ledger.ts';
 
@@ -22,6 +22,8 @@ export interface CopierTraits extends SessionTraits {
   readonly sessionTimeoutMs: number;
   readonly bytesMax: number;
   readonly commitPercent: number;
+  /** Where it is, where brokers have racks: it reads from a follower there. */
+  readonly rackId?: string;
   /** Of a thousand transactions, in how many it stands still until its group has gone on without it. */
   readonly stallPerMille: number;
 }
@@ -80,6 +82,7 @@ export class Copier implements SimulatedClient {
       partitionMaxBytes: bytesMax,
       timeoutMs,
       readCommitted: true,
+      ...(traits.rackId === undefined ? {} : { rackId: traits.rackId }),
     };
   }
 
@@ -151,6 +154,7 @@ export class Copier implements SimulatedClient {
     const session = this.#session;
     const offset = this.#positions.get(partition) ?? 0;
     const [fetched] = await fetchFrom(this.#router, [{ partition, offset }], this.#fetch);
+    if (fetched?.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) await this.#skipDeleted(partition, offset);
     if (fetched?.errorCode !== ErrorCode.NONE) return true;
     const { records, next } = committedOf(fetched);
     if (records.length === 0) {
@@ -172,6 +176,12 @@ export class Copier implements SimulatedClient {
     if (!isEnded || !commits) return false;
     this.#positions.set(partition, next);
     return true;
+  }
+
+  /** What is deleted is not copied any more. */
+  async #skipDeleted(partition: PartitionRef, offset: number): Promise<void> {
+    const start = await startOf(this.#router, partition, this.#fetch.timeoutMs);
+    if (start !== undefined && start > offset) this.#positions.set(partition, start);
   }
 
   /** As a process that is paused, or collects its garbage. */

@@ -146,6 +146,7 @@ export class TransactionSession {
       producerId: identity.producerId,
       epoch: identity.producerEpoch,
       values: new Map(),
+      offsets: new Map(),
       sent: new Set(),
       outcome: 'open',
       askedMs: -1,
@@ -185,6 +186,7 @@ export class TransactionSession {
     produced.pending.ok(baseOffset);
     this.#sequences.set(name, (this.#sequences.get(name) ?? 0) + values.length);
     transaction.values.set(name, [...(transaction.values.get(name) ?? []), ...values]);
+    if (baseOffset >= 0) for (const [at, value] of values.entries()) transaction.offsets.set(value, baseOffset + at);
     return true;
   }
 

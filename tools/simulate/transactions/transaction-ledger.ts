@@ -14,6 +14,8 @@ export interface Transaction {
   readonly epoch: number;
   /** What was acknowledged in it, by partition. */
   readonly values: Map<PartitionName, string[]>;
+  /** Where what was acknowledged in it stands, by value; none where nobody has told. */
+  readonly offsets: Map<string, number>;
   /** What was sent in it, acknowledged or not. */
   readonly sent: Set<string>;
   outcome: TransactionOutcome;
@@ -39,14 +41,21 @@ export interface CopiesInTheEnd {
   readonly committed: ReadonlyMap<PartitionName, number>;
 }
 
+/** What is committed of a partition, how far its last stable offset is from the high watermark, and where it begins. */
+export interface CommittedInTheEnd {
+  readonly records: readonly SeenRecord[];
+  readonly lag: number;
+  readonly logStart: number;
+}
+
 /** What all transactional clients of a world did and saw. */
 export class TransactionLedger {
   readonly transactions: Transaction[] = [];
   readonly identities: Identity[] = [];
   /** What readers of committed records saw while the world went on, by partition. */
   readonly seen = new Map<PartitionName, SeenRecord[]>();
-  /** What is committed in the end, by partition, and where the last stable offset and the high watermark stand. */
-  readonly final = new Map<PartitionName, { readonly records: readonly SeenRecord[]; readonly lag: number }>();
+  /** What is committed in the end, by partition. */
+  readonly final = new Map<PartitionName, CommittedInTheEnd>();
 
   /** What was copied for a group in the end: where it reads, where it writes, and up to where it has read. */
   copies: CopiesInTheEnd | undefined;
@@ -54,6 +63,12 @@ export class TransactionLedger {
   /** What was sent in transactions of which no producer knows that they were committed. */
   get uncommitted(): ReadonlySet<string> {
     return new Set(this.transactions.flatMap(({ outcome, sent }) => (outcome === 'committed' ? [] : [...sent])));
+  }
+
+  /** Whether records of a transaction may be gone from a partition since it does not begin any more where they stood. */
+  isDeleted({ offsets }: Transaction, partition: PartitionName, value: string): boolean {
+    const { logStart = 0 } = this.final.get(partition) ?? {};
+    return (offsets.get(value) ?? -1) < logStart && logStart > 0;
   }
 
   saw(partition: PartitionName, records: readonly SeenRecord[]): void {

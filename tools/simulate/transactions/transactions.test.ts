@@ -11,7 +11,7 @@ const MS_MAX = 240_000;
 
 const EVERYTHING = { length: 1, faults: undefined, jobs: 1, keepsGoing: false, seconds: undefined, from: 1 } as const;
 
-describe('worlds in which everything is written in transactions', () => {
+describe('worlds in which much is written in transactions', () => {
   it.each([
     [1, SEEDS],
     [3, CLUSTER_SEEDS],
@@ -41,7 +41,8 @@ describe('worlds in which everything is written in transactions', () => {
   ])(
     'end well where one once ended badly: seed %i',
     async (seed, brokers) => {
-      expect((await runSeed(seed, { brokers, transactions: true })).violations).toEqual([]);
+      const options = { brokers, transactions: true, onlyTransactions: true };
+      expect((await runSeed(seed, options)).violations).toEqual([]);
     },
     MS_MAX,
   );
@@ -57,6 +58,11 @@ describe('the checker of transactions', () => {
       values: new Map([
         ['t-0', ['a', 'b']],
         ['t-1', ['c']],
+      ]),
+      offsets: new Map([
+        ['a', 0],
+        ['b', 1],
+        ['c', 0],
       ]),
       sent: new Set(['a', 'b', 'c']),
       outcome,
@@ -76,7 +82,7 @@ describe('the checker of transactions', () => {
       const records = there
         .filter((value) => all.includes(value))
         .map((value, offset): [number, string, null] => [offset, value, null]);
-      ledger.final.set(partition, { records, lag: 0 });
+      ledger.final.set(partition, { records, lag: 0, logStart: 0 });
     }
     edit?.(ledger);
     return checkTransactions(ledger).map(({ anomaly }) => anomaly);
@@ -92,7 +98,7 @@ describe('the checker of transactions', () => {
     // Nobody has acknowledged it.
     const late = ({ transactions: [sent], final }: TransactionLedger): void => {
       sent?.sent.add('d');
-      final.set('t-0', { records: [[0, 'd', null]], lag: 0 });
+      final.set('t-0', { records: [[0, 'd', null]], lag: 0, logStart: 0 });
     };
     expect(judge('aborted', [], late)).toEqual(['aborted-read']);
     expect(judge('unknown', [])).toEqual([]);
@@ -115,13 +121,56 @@ describe('the checker of transactions', () => {
     expect(
       judge('committed', ['a', 'b', 'c'], ({ identities }) => identities.push({ ...replaced, sinceMs: 9 })),
     ).toEqual(['zombie-commit']);
-    expect(judge('committed', ['a', 'b', 'c'], ({ final }) => final.set('t-9', { records: [], lag: 4 }))).toEqual([
-      'stuck-transaction',
-    ]);
+    expect(
+      judge('committed', ['a', 'b', 'c'], ({ final }) => final.set('t-9', { records: [], lag: 4, logStart: 0 })),
+    ).toEqual(['stuck-transaction']);
+  });
+
+  it('wants nothing of what is deleted, and all of what is behind it', () => {
+    const from =
+      (logStart: number) =>
+      ({ final }: TransactionLedger): void => {
+        for (const [partition, end] of final) if (partition === 't-0') final.set(partition, { ...end, logStart });
+      };
+    expect(judge('committed', ['b', 'c'], from(1))).toEqual([]);
+    expect(judge('committed', ['c'], from(2))).toEqual([]);
+    expect(judge('committed', ['c'], from(1))).toEqual(['lost-transaction']);
+    expect(judge('committed', ['b'], from(1))).toEqual(['lost-transaction']);
+    expect(judge('unknown', ['b', 'c'], from(1))).toEqual([]);
+    expect(judge('unknown', ['c'], from(1))).toEqual(['torn-transaction']);
+    expect(judge('aborted', ['b'], from(1))).toEqual(['aborted-read']);
+    const sees = (offset: number, value: string) => (ledger: TransactionLedger) => {
+      from(1)(ledger);
+      ledger.seen.set('t-0', [[offset, value, null]]);
+    };
+    expect(judge('committed', ['b', 'c'], sees(0, 'a'))).toEqual([]);
+    expect(judge('committed', ['b', 'c'], sees(1, 'x'))).toEqual(['unseen']);
+    const copiesOf = (copies: readonly string[]) =>
+      judge('committed', ['b', 'c'], (ledger) => {
+        from(1)(ledger);
+        const records = copies.map((value, offset): [number, string, null] => [offset, value, null]);
+        ledger.final.set('copies-0', { records, lag: 0, logStart: 0 });
+        ledger.copies = { sinks: ['copies-0'], committed: new Map([['t-0', 2]]) };
+      });
+    expect(copiesOf(['a+c0.1', 'b+c0.2'])).toEqual([]);
+    expect(copiesOf(['b+c0.2'])).toEqual([]);
+    expect(copiesOf(['a+c0.1', 'a+c1.1', 'b+c0.2'])).toEqual(['records-without-offset']);
+    expect(copiesOf(['a+c0.1'])).toEqual(['offset-without-records']);
+  });
+
+  it('wants each end that raises the epoch to raise it', () => {
+    const identity = { client: 'x', transactionalId: 'id', producerId: 1, epoch: 1, isReplacing: true, sinceMs: 11 };
+    const ofEpochs = (...epochs: readonly number[]) =>
+      judge('committed', ['a', 'b', 'c'], ({ identities }) => {
+        identities.push(identity, ...epochs.map((epoch) => ({ ...identity, epoch, isReplacing: false })));
+      });
+    expect(ofEpochs(2, 3)).toEqual([]);
+    expect(ofEpochs(1)).toEqual(['kept-epoch']);
+    expect(ofEpochs(2, 2)).toEqual(['kept-epoch']);
   });
 
   it('wants no two producers to have one epoch', () => {
-    const identity = { client: 'x', transactionalId: 'id', producerId: 1, epoch: 1, isReplacing: false, sinceMs: 9 };
+    const identity = { client: 'x', transactionalId: 'id', producerId: 1, epoch: 1, isReplacing: true, sinceMs: 11 };
     const all = ['a', 'b', 'c'];
     expect(judge('committed', all, ({ identities }) => identities.push(identity, identity))).toEqual([]);
     expect(
@@ -133,7 +182,7 @@ describe('the checker of transactions', () => {
     const copiesOf = (committed: number, copies: readonly string[]) =>
       judge('committed', ['a', 'b', 'c'], (ledger) => {
         const records = copies.map((value, offset): [number, string, null] => [offset, value, null]);
-        ledger.final.set('copies-0', { records, lag: 0 });
+        ledger.final.set('copies-0', { records, lag: 0, logStart: 0 });
         ledger.copies = { sinks: ['copies-0'], committed: new Map([['t-0', committed]]) };
       });
     expect(copiesOf(2, ['a+c0.1', 'b+c0.2'])).toEqual([]);

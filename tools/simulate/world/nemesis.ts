@@ -1,4 +1,5 @@
 import { partitionsOf } from '../clients/topics.ts';
+import { COPY_TOPIC } from '../transactions/copier.ts';
 import type { PlannedEvent, WorldFault } from './fault-plan.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
@@ -152,7 +153,8 @@ export class Nemesis {
 
   #deleteRecords(): void {
     const { dice, admin, history, topics } = this.#world;
-    const partition = dice.pick(partitionsOf(topics));
+    // A copy that is gone would have to be told from one that never was.
+    const partition = dice.pick(partitionsOf(topics.filter(({ name }) => name !== COPY_TOPIC)));
     const acknowledged = history.events
       .filter((event) => event.kind === 'send')
       .filter(({ partition: name, outcome }) => name === partition.name && outcome === 'ok')
