@@ -338,8 +338,9 @@ export class ConfigRepository {
     if (properties === undefined) return;
     // What is set so for all brokers Kafka passes over, too.
     const unsafe = level === 'broker' ? this.#dynamic.unheededSecurity(properties) : [];
-    if (!this.#isStarted && unsafe.length > 0)
+    if (!this.#isStarted && unsafe.length > 0) {
       throw new BrokerFault('BROKER_SETTINGS_UNHEEDED', openWithout(path, unsafe));
+    }
     const { changed, unheeded } = this.#dynamic.replace(level, properties);
     const told = unheeded.filter((name) => !unsafe.includes(name));
     if (told.length > 0) this.#logger.warn({ settings: told, of: level, path }, UNHEEDED);
