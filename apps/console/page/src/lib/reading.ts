@@ -1,5 +1,12 @@
 import { useEffect, useRef, useState } from 'react';
-import type { Message, MessageEvents, ReadPlan, ReadProgress, UnreadPartition } from '../../../src/api/contract.ts';
+import type {
+  Message,
+  MessageEvents,
+  MessageMark,
+  ReadPlan,
+  ReadProgress,
+  UnreadPartition,
+} from '../../../src/api/contract.ts';
 import { addressOf, queryOf, whyNot } from './api.ts';
 import { ApiError, unreachable } from './api-error.ts';
 import { useChanges } from './changes.ts';
@@ -32,6 +39,12 @@ const NOTHING = {
   ...{ messages: [], progress: undefined, inPart: 0, cursor: null, unread: [], left: 0, gap: undefined },
   ...{ isReading: true, error: undefined },
 };
+
+/** With what became of the transactions of some of them. */
+function marked(messages: readonly Message[], marks: readonly MessageMark[]): readonly Message[] {
+  const byPlace = new Map(marks.map((mark) => [`${mark.partition}-${mark.offset}`, mark]));
+  return messages.map((each) => ({ ...each, ...byPlace.get(`${each.partition}-${each.offset}`) }));
+}
 
 /** Reads a page, or tails, by the server's stream; what is read anew replaces what was there. */
 export function useReading(place: ReadingPlace): Reading {
@@ -79,11 +92,7 @@ export function useReading(place: ReadingPlace): Reading {
       if (gap.records === null) told.anew();
       setState((before) => withGap(before, gap));
     });
-    on('marks', (marks) => {
-      const byPlace = new Map(marks.map((mark) => [`${mark.partition}-${mark.offset}`, mark]));
-      const marked = (each: Message): Message => ({ ...each, ...byPlace.get(`${each.partition}-${each.offset}`) });
-      setState((before) => ({ ...before, messages: before.messages.map(marked) }));
-    });
+    on('marks', (marks) => setState((before) => ({ ...before, messages: marked(before.messages, marks) })));
     on('progress', (progress) => setState((before) => ({ ...before, progress, inPart: progress.inPart })));
     on('inPart', ({ records }) => setState((before) => ({ ...before, inPart: before.inPart + records })));
     on('unread', (unread) => setState((before) => ({ ...before, unread })));
