@@ -49,10 +49,11 @@ function recordOf(json: string): FilterText {
 function regexMatcher(text: string): Matches {
   const pattern = new RegExp(text, 'u');
   return (record) => {
-    const { key, value, headers } = recordOf(record);
+    const { key, value, headers, also = [] } = recordOf(record);
     return (
       pattern.test(key ?? '') ||
       pattern.test(value ?? '') ||
+      also.some((text) => pattern.test(text)) ||
       headers.some(([name, text]) => pattern.test(`${name}: ${text ?? ''}`))
     );
   };

@@ -1,4 +1,5 @@
 /** What the kinds of search see of a record, each asked as a read asks it. */
+import { messagePackSerde } from '@millrace/serdes';
 import { describe, expect, it } from 'vitest';
 import type { ReadPlan } from './api/contract.ts';
 import { type FilterRecord, openFilter } from './filter.ts';
@@ -32,6 +33,46 @@ async function found(searchAs: ReadPlan['searchAs'], search: string, records: re
     await filter.close();
   }
 }
+
+describe('what is shown in another form than its text', () => {
+  const long = Buffer.from('0000000000000100', 'hex');
+  const packed = Buffer.from(messagePackSerde().serialize({ total: 30, of: 'Ann' }, 't', 'value') ?? []);
+  const bytes = Buffer.from('00ff0041636d65', 'hex');
+  const records: Parts[] = [
+    { value: long },
+    { key: long, value: '{"total":3}' },
+    { value: packed },
+    { headers: [['place', long]] },
+    { value: bytes },
+    { value: '{"total":30}' },
+    { value: 'nothing' },
+  ];
+
+  it.each([
+    ['256', [0, 1, 3]],
+    ['"total":30', [2, 5]],
+    ['ANN', [2]],
+    ['FF0041', [4]],
+    ['acme', [4]],
+    ['schema', []],
+  ])('is found by the text %s', async (text, places) => {
+    expect(await found('text', text, records)).toEqual(places);
+  });
+
+  it.each([
+    ['^256$|^place: 256$', [0, 1, 3]],
+    ['"total":30\\b', [2, 5]],
+    ['^00ff|^256$', [0, 1, 4]],
+    ['Acme$', [4]],
+  ])('is found by the expression %s', async (text, places) => {
+    expect(await found('regex', text, records)).toEqual(places);
+  });
+
+  it('is a number to a path and to a script', async () => {
+    expect(await found('jsonpath', 'key > 255', records)).toEqual([1]);
+    expect(await found('javascript', 'value === 256 || key === "256"', records)).toEqual([0, 1]);
+  });
+});
 
 describe('headers whose name is there several times', () => {
   const repeated: Parts = {

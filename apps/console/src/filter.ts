@@ -1,11 +1,12 @@
 /** Which records are wanted: by text in this thread, by expressions and scripts in one that can be ended. */
 import { Worker } from 'node:worker_threads';
-import type { ReadPlan } from './api/contract.ts';
+import type { ReadPlan, Shown } from './api/contract.ts';
 import type { Said } from './api/refusals.ts';
 import { SEARCHED_PART_BYTES_MAX } from './api/search-bounds.ts';
 import { type ConsoleError, refusal } from './errors.ts';
 import type { PathRecord } from './messages/json-path.ts';
 import { messagePackAsJson } from './messages/msgpack.ts';
+import { otherForm } from './messages/other-forms.ts';
 import { TextPlaces } from './messages/text-places.ts';
 import { filterWork, type ReadTurns } from './messages/turns.ts';
 import type { SchemaRegistry } from './schemas/registry.ts';
@@ -21,6 +22,8 @@ export interface FilterText extends PathRecord {
   readonly partition: number;
   readonly offset: number;
   readonly timestamp: number;
+  /** For an expression: what else bytes may be taken for, their text or what they are shown as, with the names of headers before them. */
+  readonly also?: readonly string[] | undefined;
 }
 
 /** Records for the thread, each a `FilterText` as JSON. */
@@ -83,7 +86,7 @@ export async function openFilter(
   }
 }
 
-/** Text anywhere in key, value or headers, whatever its case. */
+/** Text anywhere in key, value or headers, or in what is shown of them, whatever its case. */
 class TextFilter implements RecordFilter {
   readonly #wanted: string;
   readonly #bytes: Buffer;
@@ -117,10 +120,13 @@ class TextFilter implements RecordFilter {
 
   #has(bytes: Buffer | null): boolean {
     if (bytes === null) return false;
-    const decoded = decodedOf(bytes, this.#schemas);
-    if (decoded?.toLowerCase().includes(this.#wanted) === true) return true;
-    if (this.#isPlain) return bytes.includes(this.#bytes);
-    return bytes.toString('utf8').toLowerCase().includes(this.#wanted);
+    if (this.#isPlain ? bytes.includes(this.#bytes) : this.#isIn(bytes.toString('utf8'))) return true;
+    const other = otherForm(bytes, this.#schemas);
+    return other !== undefined && this.#isIn(other.text);
+  }
+
+  #isIn(text: string): boolean {
+    return text.toLowerCase().includes(this.#wanted);
   }
 
   close(): Promise<void> {
@@ -134,10 +140,17 @@ class ThreadFilter implements RecordFilter {
   readonly #schemas: SchemaRegistry | undefined;
   readonly #turn: Disposable;
   readonly #who: string;
+  readonly #kind: FilterSource['kind'];
   #waiting: { resolve(matched: readonly boolean[]): void; reject(error: Error): void } | undefined;
 
-  private constructor(worker: Worker, { who, cluster: { schemas } }: FilterFor, turn: Disposable) {
+  private constructor(
+    worker: Worker,
+    kind: FilterSource['kind'],
+    { who, cluster: { schemas } }: FilterFor,
+    turn: Disposable,
+  ) {
     this.#worker = worker;
+    this.#kind = kind;
     this.#schemas = schemas;
     this.#turn = turn;
     this.#who = who;
@@ -161,7 +174,7 @@ class ThreadFilter implements RecordFilter {
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB_MAX },
     });
-    const filter = new ThreadFilter(worker, from, turn);
+    const filter = new ThreadFilter(worker, source.kind, from, turn);
     try {
       await filter.#answered(START_MS_MAX, { word: 'filterLate', values: {} });
       await filter.match([]);
@@ -174,7 +187,8 @@ class ThreadFilter implements RecordFilter {
 
   async match(records: readonly FilterRecord[]): Promise<readonly boolean[]> {
     using _ = await filterWork.take(this.#who);
-    const request: FilterRequest = { records: records.map((record) => jsonOf(record, this.#schemas)) };
+    const isForms = this.#kind === 'regex';
+    const request: FilterRequest = { records: records.map((record) => jsonOf(record, this.#schemas, isForms)) };
     this.#worker.postMessage(request);
     return await this.#answered();
   }
@@ -223,22 +237,43 @@ function decodedOf(bytes: Buffer, schemas: SchemaRegistry | undefined): string |
   return decoded !== undefined && 'json' in decoded ? decoded.json : undefined;
 }
 
+/** Bytes as a text, and another one that they may be taken for. */
+interface PartText {
+  readonly text: string | null;
+  readonly also?: string | undefined;
+}
+
+/** Shapes that show bytes that have no meaning: a text may be among them all the same. */
+const BYTES_SHAPES: ReadonlySet<Shown['shape']> = new Set(['hex', 'schema']);
+
+function partText(bytes: Buffer | null, schemas: SchemaRegistry | undefined): PartText {
+  if (bytes === null) return { text: null };
+  const some = bytes.subarray(0, SEARCHED_PART_BYTES_MAX);
+  const decoded = decodedOf(bytes, schemas) ?? messagePackAsJson(some);
+  if (decoded !== undefined) return { text: decoded };
+  const text = some.toString('utf8');
+  const other = otherForm(bytes, schemas);
+  if (other === undefined) return { text };
+  return BYTES_SHAPES.has(other.shape) ? { text, also: other.text } : { text: other.text, also: text };
+}
+
 function jsonOf(
   { partition, offset, timestamp, rawKey, rawValue, headers }: FilterRecord,
   schemas: SchemaRegistry | undefined,
+  isForms: boolean,
 ): string {
-  const text = (bytes: Buffer | null): string | null => {
-    if (bytes === null) return null;
-    const decoded = decodedOf(bytes, schemas);
-    if (decoded !== undefined) return decoded;
-    const some = bytes.subarray(0, SEARCHED_PART_BYTES_MAX);
-    return messagePackAsJson(some) ?? some.toString('utf8');
+  const also: string[] = [];
+  const text = (bytes: Buffer | null, before = ''): string | null => {
+    const part = partText(bytes, schemas);
+    if (isForms && part.also !== undefined) also.push(before + part.also);
+    return part.text;
   };
   const made: FilterText = {
     ...{ partition, offset, timestamp },
     key: text(rawKey),
     value: text(rawValue),
-    headers: headers.map(({ key, value }) => [key, text(value)]),
+    headers: headers.map(({ key, value }) => [key, text(value, `${key}: `)]),
+    also: also.length === 0 ? undefined : also,
   };
   return JSON.stringify(made);
 }

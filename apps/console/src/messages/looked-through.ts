@@ -23,9 +23,6 @@ export class LookedThrough {
   /** Where the partitions end that are not through. */
   readonly #ends: ReadonlyMap<number, number>;
   readonly #places: TextPlaces | undefined;
-  #data: Buffer | undefined;
-  /** The first place in the data, from a record that was looked at on, where there may be something. */
-  #placeAt = -1;
   #indexes: number[] = [];
   #count = 0;
   #next = 0;
@@ -38,7 +35,7 @@ export class LookedThrough {
   /** Whether a record is worth making. */
   isWanted(record: UnmadeRecord, { partition }: TopicPartition): boolean {
     if (record.offset >= (this.#ends.get(partition) ?? 0)) return false;
-    const isWanted = this.#mayHold(record);
+    const isWanted = this.#places?.mayBeIn(record) ?? true;
     if (isWanted) this.#indexes.push(this.#count);
     this.#count += 1;
     this.#next = record.offset + 1;
@@ -52,15 +49,5 @@ export class LookedThrough {
     this.#count = 0;
     this.#next = 0;
     return portion;
-  }
-
-  /** Key, value and headers lie from the key's place up to the record's end; places are asked for only as far as they are passed. */
-  #mayHold({ data, keyStart, end }: UnmadeRecord): boolean {
-    if (this.#places === undefined) return true;
-    if (data !== this.#data || this.#placeAt < keyStart) {
-      this.#data = data;
-      this.#placeAt = this.#places.next(data, keyStart);
-    }
-    return this.#placeAt < end;
   }
 }

@@ -15,9 +15,7 @@ class NotMessagePack extends Error {}
  * for: any byte is one.
  */
 export function messagePackAsJson(bytes: Buffer): string | undefined {
-  const first = bytes[0] ?? 0;
-  const isNested = (first >= 0x80 && first <= 0x9f) || (first >= 0xdc && first <= 0xdf);
-  if (!isNested || bytes.length < 2) return undefined;
+  if (!beginsMessagePack(bytes[0] ?? 0) || bytes.length < 2) return undefined;
   try {
     const reader = new Reader(bytes);
     const value = reader.value(0);
@@ -26,6 +24,11 @@ export function messagePackAsJson(bytes: Buffer): string | undefined {
     if (error instanceof NotMessagePack || error instanceof RangeError || error instanceof TypeError) return undefined;
     throw error;
   }
+}
+
+/** Whether a map or a list may begin with a byte. */
+export function beginsMessagePack(first: number): boolean {
+  return (first >= 0x80 && first <= 0x9f) || (first >= 0xdc && first <= 0xdf);
 }
 
 class Reader {

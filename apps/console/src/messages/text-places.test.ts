@@ -1,9 +1,11 @@
 import { RecordBatchBuilder, RecordCursor } from '@millrace/records';
+import { messagePackSerde } from '@millrace/serdes';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openFilter } from '../filter.ts';
+import { BytePlaces } from './byte-places.ts';
 import { LookedThrough } from './looked-through.ts';
-import type { RecordToShow } from './shown.ts';
+import { type RecordToShow, showBytes } from './shown.ts';
 import { isSure, TextPlaces } from './text-places.ts';
 import { readTurns } from './turns.ts';
 
@@ -53,6 +55,34 @@ const record = fc.record({
   headers: fc.array(fc.record({ key: text, value: part }), { maxLength: 2 }),
 });
 type Made = typeof record extends fc.Arbitrary<infer T> ? T : never;
+
+/** What is shown in another form than its text, beside what is not. */
+const unlike = fc.oneof(
+  bytes,
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((n) => {
+    const long = Buffer.alloc(8);
+    long.writeBigInt64BE(n);
+    return long;
+  }),
+  fc.integer().map((n) => {
+    const int = Buffer.alloc(4);
+    int.writeInt32BE(n);
+    return int;
+  }),
+  fc.uint8Array({ maxLength: 20 }).map((some) => Buffer.from(some)),
+  fc.uint8Array({ maxLength: 6 }).map((some) => Buffer.concat([Buffer.from([0, 0, 0, 1, 2]), some])),
+  fc
+    .dictionary(fc.string({ maxLength: 4 }), fc.oneof(fc.integer(), fc.boolean(), fc.string(), fc.constant(null)), {
+      maxKeys: 4,
+    })
+    .map((value) => Buffer.from(messagePackSerde().serialize(value, 't', 'value') ?? [])),
+);
+const otherPart = fc.option(unlike, { nil: null });
+const otherRecord = fc.record({
+  rawKey: otherPart,
+  rawValue: otherPart,
+  headers: fc.array(fc.record({ key: text, value: otherPart }), { maxLength: 3 }),
+});
 
 /** The records as they lie in a batch, looked through; those that are made. */
 function madeOf(records: readonly Made[], places: TextPlaces | undefined): number[] {
@@ -132,6 +162,46 @@ describe('the first look at the bytes of records', () => {
     );
   });
 
+  it('passes over no record in which a text is shown', async () => {
+    const places = fc.tuple(fc.nat(), fc.nat({ max: 12 }), fc.boolean());
+    const looked = async (
+      records: readonly Made[],
+      [at, length, isUpper]: [number, number, boolean],
+    ): Promise<void> => {
+      const parts = records.flatMap(({ rawKey, rawValue, headers }) => [
+        rawKey,
+        rawValue,
+        ...headers.map((h) => h.value),
+      ]);
+      const shown = parts.map((each) => showBytes(each, 4096).text).filter((each) => each !== '');
+      const whole = shown[at % Math.max(1, shown.length)] ?? '';
+      const from = at % Math.max(1, whole.length);
+      const some = whole.slice(from, from + 1 + length);
+      // Half of a pair is in what is shown, and in no bytes.
+      fc.pre(some !== '' && some.isWellFormed() && !some.includes('\ufffd'));
+      const search = isUpper ? some.toUpperCase() : some;
+      const matches = await matchesOf(search, records);
+      if (search === some) expect(matches).not.toEqual([]);
+      expect(madeOf(records, (await filterFor(search)).places)).toEqual(expect.arrayContaining(matches));
+    };
+    await fc.assert(fc.asyncProperty(fc.array(otherRecord, { minLength: 1, maxLength: 4 }), places, looked), {
+      numRuns: 1000,
+    });
+  });
+
+  it('makes none of what is shown as other texts, and none of what is plain text', () => {
+    const one = (value: Buffer | string, key: Buffer | string = 'k'): Made[] => [
+      { rawKey: Buffer.from(key), rawValue: Buffer.from(value), headers: [{ key: 'h', value: Buffer.from(value) }] },
+    ];
+    const long = Buffer.from('0000000000000100', 'hex');
+    const packed = Buffer.from('81a5746f74616c1e', 'hex');
+    const json = '{"total":30,"of":"것"}\n';
+    const made = (search: string, records: Made[]): boolean => madeOf(records, TextPlaces.of(search)).length > 0;
+    expect(['256', 'ff00', 'needle'].filter((search) => made(search, one(json, 'key')))).toEqual([]);
+    expect(['256', 'ff00', 'needle'].filter((search) => made(search, one(json, long)))).toEqual(['256', 'ff00']);
+    expect(['256', 'ff00', 'needle'].filter((search) => made(search, one(packed)))).toEqual(['256', 'ff00', 'needle']);
+  });
+
   it.each([
     ['needle', ['hay', 'a NeeDLe in it', 'hay', 'needl', 'needle'], [1, 4]],
     ['kilo', ['kil', '\u212a\u0130lo', 'KILO', 'other \u212a'], [1, 2, 3]],
@@ -147,11 +217,20 @@ describe('the first look at the bytes of records', () => {
   });
 
   it('finds what is before what it was asked for last, and in other bytes', () => {
-    const places = TextPlaces.of('ab');
+    const places = new BytePlaces([Buffer.from('ab')]);
     const first = Buffer.from('..ab..ab');
-    expect(places?.next(first, 4)).toBe(6);
-    expect(places?.next(first, 0)).toBe(2);
-    expect(places?.next(first, 7)).toBe(Number.POSITIVE_INFINITY);
-    expect(places?.next(Buffer.from('ab'), 0)).toBe(0);
+    expect(places.next(first, 4)).toBe(6);
+    expect(places.next(first, 0)).toBe(2);
+    expect(places.next(first, 7)).toBe(Number.POSITIVE_INFINITY);
+    expect(places.next(Buffer.from('ab'), 0)).toBe(0);
+    const within = [
+      [4, 8],
+      [0, 3],
+      [0, 2],
+      [3, 6],
+      [7, 8],
+    ].map(([from = 0, end = 0]) => places.isWithin(first, from, end));
+    expect(within).toEqual([true, true, false, false, false]);
+    expect(places.isWithin(Buffer.from('ab'), 0, 1)).toBe(true);
   });
 });
