@@ -31,25 +31,28 @@ export function checkCopies(ledger: TransactionLedger): Violation[] {
       }
     }
   }
-  const deleted = deletedSources(ledger, copies.committed.keys());
+  const mayBeDeleted = deletedSources(ledger, [...copies.committed.keys()]);
   for (const [value, sinks] of found) {
-    if (!deleted.has(value)) add('aborted-read', sinks[0]!, `${value} is copied and was never committed`);
+    if (!mayBeDeleted(value)) add('aborted-read', sinks[0]!, `${value} is copied and was never committed`);
     else if (sinks.length > 1) add('records-without-offset', sinks[1]!, `${value} is copied ${sinks.length} times`);
   }
   return violations;
 }
 
-/** What may have been committed and copied, and is deleted since. */
-function deletedSources(ledger: TransactionLedger, sources: Iterable<PartitionName>): Set<string> {
-  const names = [...sources];
+/** Whether a value may have been committed, or written without a transaction, then copied, and be deleted since. */
+function deletedSources(ledger: TransactionLedger, sources: readonly PartitionName[]): (value: string) => boolean {
+  const isShortened = sources.some((name) => (ledger.final.get(name)?.logStart ?? 0) > 0);
+  const sent = new Set<string>();
   const deleted = new Set<string>();
   for (const transaction of ledger.transactions) {
+    for (const value of transaction.sent) sent.add(value);
     if (transaction.outcome === 'aborted' || transaction.outcome === 'open') continue;
-    for (const name of names) {
+    for (const name of sources) {
       for (const value of transaction.values.get(name) ?? []) {
         if (ledger.isDeleted(transaction, name, value)) deleted.add(value);
       }
     }
   }
-  return deleted;
+  // Of what is written without a transaction nobody notes where it stands.
+  return (value) => deleted.has(value) || (isShortened && !sent.has(value));
 }

@@ -156,6 +156,10 @@ describe('the checker of transactions', () => {
     expect(copiesOf(['b+c0.2'])).toEqual([]);
     expect(copiesOf(['a+c0.1', 'a+c1.1', 'b+c0.2'])).toEqual(['records-without-offset']);
     expect(copiesOf(['a+c0.1'])).toEqual(['offset-without-records']);
+    // What is written without a transaction may be deleted as well.
+    expect(copiesOf(['plain+c0.1', 'b+c0.2'])).toEqual([]);
+    expect(copiesOf(['plain+c0.1', 'plain+c1.1', 'b+c0.2'])).toEqual(['records-without-offset']);
+    expect(copiesOf(['c+c0.1', 'b+c0.2'])).toEqual(['aborted-read']);
   });
 
   it('wants each end that raises the epoch to raise it', () => {
