@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { has } from '../needs/index.ts';
-import { type ClusterKillsOptions, type ClusterKillsReport, killBrokers } from './cluster-kills.ts';
+import { type ClusterKillsOptions, type ClusterKillsReport, killBrokers, VICTIMS } from './cluster-kills.ts';
 import type { Engine } from './cluster-process.ts';
 import { whyNoLibrdkafka } from './copiers/foreign-copiers.ts';
 import { expectKept, RUN_MS_MAX } from './expect-kept.ts';
@@ -41,28 +41,36 @@ async function rounds(engine: Engine, how: Partial<ClusterKillsOptions>): Promis
 /** A rolling restart. */
 const ALL_STOPPED = [1, 2, 3].map((brokerId) => [brokerId, 'stopped']);
 
-/** A leader, a controller and a coordinator. */
-const oneIsStopped: Partial<ClusterKillsOptions> = { stopEvery: 3 };
+/** Each kind of broker is to be ended without warning (SIGKILL), whatever else happens; of an emptied one the disk goes as well. */
+const ALL_KINDS = [...VICTIMS].toSorted();
+
+function kindsKilled({ events }: ClusterKillsReport): string[] {
+  const killed = events.filter(({ ending }) => ending === 'killed' || ending === 'emptied');
+  return [...new Set(killed.map(({ victim }) => victim))].toSorted();
+}
 
 describe.skipIf(!has('kcat', import.meta.url))('a cluster whose brokers end under the load of three clients', () => {
   it(
-    'of one machine loses no record that was acknowledged, repeats none, and fails no send, its parent killed as well',
+    'of one machine loses no record that was acknowledged, repeats none, and fails no send, paused and with its parent killed',
     async () => {
-      const { events } = await rounds('local', { pauseEvery: 2, keeperEvery: 3 });
-      expect(events.map(({ victim }) => victim)).toContain('keeper');
-      expect(events.map(({ ending }) => ending)).toContain('paused');
+      const { events } = await rounds('local', { rounds: 2, pauseEvery: 1, keeperEvery: 2 });
+      expect(events.map(({ victim, ending }) => [victim, ending])).toEqual([
+        ['leader', 'paused'],
+        ['keeper', 'killed'],
+      ]);
     },
     RUN_MS_MAX,
   );
 
   it(
-    'of one machine fails no send either when it is restarted in order, one broker after the other',
+    'of one machine fails no send either when it is restarted in order, and then each kind is killed, with clients as they come',
     async () => {
-      const { events, clients } = await rounds('local', { rollingRounds: 3 });
-      expect(clients).toMatchObject({ millrace: 'as it comes', kafkajs: 'as it comes' });
-      expect(events.map(({ brokerId, ending }) => [brokerId, ending])).toEqual(ALL_STOPPED);
+      const report = await rounds('local', { rounds: 6, rollingRounds: 3 });
+      expect(report.clients).toMatchObject({ millrace: 'as it comes', kafkajs: 'as it comes' });
+      expect(report.events.slice(0, 3).map(({ brokerId, ending }) => [brokerId, ending])).toEqual(ALL_STOPPED);
+      expect(kindsKilled(report)).toEqual(ALL_KINDS);
     },
-    RUN_MS_MAX,
+    2 * RUN_MS_MAX,
   );
 
   describe.skipIf(!has('zookeeper', import.meta.url))('of brokers on a ZooKeeper ensemble', () => {
@@ -79,8 +87,9 @@ describe.skipIf(!has('kcat', import.meta.url))('a cluster whose brokers end unde
     it(
       'loses, repeats and refuses nothing either when they die, and one of them comes back with an empty disk',
       async () => {
-        const { events } = await rounds('zookeeper', { ...oneIsStopped, emptyEvery: 2 });
-        expect(events.map(({ ending }) => ending)).toEqual(['killed', 'emptied', 'stopped']);
+        const report = await rounds('zookeeper', { emptyEvery: 2 });
+        expect(report.events.map(({ ending }) => ending)).toEqual(['killed', 'emptied', 'killed']);
+        expect(kindsKilled(report)).toEqual(ALL_KINDS);
       },
       RUN_MS_MAX,
     );

@@ -221,7 +221,7 @@ class ClusterKills {
 
   #victim(round: number): Victim {
     if (!this.#isRolling(round) && isTurn(round, this.#options.keeperEvery)) return 'keeper';
-    return VICTIMS[round % VICTIMS.length]!;
+    return VICTIMS[(round - 1) % VICTIMS.length]!;
   }
 
   #ending(round: number): Ending {
