@@ -66,6 +66,7 @@ describe('words that are to name a test', () => {
 describe.each([
   ['Traps', 50],
   ['Behaviours', 27],
+  ['Mixed clusters', 27],
   ['Bad input', 7],
   ['Transactions', 20],
 ])('the table of what a cluster must survive: %s', (section, count) => {
@@ -77,7 +78,8 @@ describe.each([
 
   it.each(rows)('$number, $what, names tests that are there', (row) => {
     const named = tests(row);
-    expect(named.length).toBeGreaterThan(0);
+    // What is too heavy for every submission, or cannot be, says so in place of a test.
+    if (!/^(not run|by hand)/.test(row.shownBy)) expect(named.length).toBeGreaterThan(0);
     // Every file that is named is named with what shows it there.
     expect(new Set(named.map(([file]) => file)).size).toBe([...row.shownBy.matchAll(/`[^`]+\.ts`/g)].length);
     const missing = named.filter(([file, words]) => !existsSync(join(root, file)) || !isNamed(file, words));
