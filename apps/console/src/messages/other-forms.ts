@@ -29,7 +29,7 @@ export function otherForm(bytes: Buffer, schemas: SchemaRegistry | undefined): S
 }
 
 /** Whether bytes are UTF-8 that a person can read, and so shown as that. */
-export function isPlainText(data: Buffer, start: number = 0, end: number = data.length): boolean {
+function isPlainText(data: Buffer, start = 0, end = data.length): boolean {
   let isAscii = true;
   for (let at = start; at < end; at += 1) {
     const byte = data[at] ?? 0;
