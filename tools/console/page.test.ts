@@ -215,6 +215,8 @@ describe.skipIf(!has('chromium', import.meta.url))('in a browser', () => {
   });
 
   it('makes a topic, sends a message to it and deletes it by its name, and the cluster knows', async () => {
+    // The cluster is asked what it would not take when a field is left.
+    faults.excuse(/400 .*\/api\/clusters\/local\/topics$/);
     const page = await open('/local/topics');
     await page.getByRole('button', { name: 'New topic' }).click();
     await page.getByRole('textbox', { name: 'Name' }).fill('by-hand');

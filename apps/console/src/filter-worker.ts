@@ -71,12 +71,15 @@ async function scriptMatcher(text: string): Promise<Matches> {
   const context = runtime.newContext();
   const body = /\breturn\b/.test(text) ? text : `return (${text}\n)`;
   const made = context.evalCode(
-    `((record) => { const r = JSON.parse(record); r.key ??= ''; r.value ??= ''; ` +
+    // What a script does to what all objects have, it does to its own world, in which the next record is made: so nothing of that is used.
+    `((parse, define) => (record) => { const r = parse(record); r.key ??= ''; r.value ??= ''; ` +
       // Of a name that is there several times an object holds the last: the pairs hold all.
-      `r.headerPairs = r.headers.map(([name, value]) => [name, value ?? '']); ` +
-      `r.headers = Object.fromEntries(r.headerPairs); let json; try { json = JSON.parse(r.value) } catch {} ` +
+      `const headers = {}, pairs = []; for (let at = 0; at < r.headers.length; at += 1) { ` +
+      `const name = r.headers[at][0], value = r.headers[at][1] ?? ''; pairs[at] = [name, value]; ` +
+      `define(headers, name, { value, enumerable: true, writable: true, configurable: true }) } ` +
+      `r.headers = headers; r.headerPairs = pairs; let json; try { json = parse(r.value) } catch {} ` +
       `return ((key, value, headers, headerPairs, record) => { ${body} })` +
-      `(r.key, json ?? r.value, r.headers, r.headerPairs, r) ? true : false })`,
+      `(r.key, json ?? r.value, headers, pairs, r) ? true : false })(JSON.parse, Object.defineProperty)`,
   );
   const filter = context.unwrapResult(made);
   return (record) => callFilter(context, filter, record);
